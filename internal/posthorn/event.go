@@ -1,0 +1,76 @@
+package posthorn
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Event is something that happened, as it is written to the events table and, later, sent to webhooks.
+type Event struct {
+	ID       EventID
+	TenantID TenantID
+	// Type is "<category>.<action>", such as "activity.recorded".
+	Type string
+	// ApplicationExternalID names the application of the tenant that the event belongs to, as the producer knows it;
+	// empty, or unknown to the tenant, means none.
+	ApplicationExternalID string
+	// OccurredAt is the event's own time, which a producer may set; the id carries the time of receipt.
+	OccurredAt time.Time
+	// Data is the payload, a JSON object.
+	Data json.RawMessage
+}
+
+// The events that activity causes.
+const (
+	EventActivityRecorded = "activity.recorded"
+	EventActivityFlagged  = "activity.flagged"
+)
+
+// MaxEventBytes is the largest payload of an event, in bytes.
+const MaxEventBytes = 256 << 10
+
+// Events returns what a new record tells the world: activity.recorded, and activity.flagged when its risk is high or
+// critical. The data is the record without its payloads, with "url" pointing at it and "uid" repeating the user; link
+// makes the address of a record. When summary and metadata would make the event too large they are left out as well.
+func (a *Activity) Events(link func(ActivityID) string) ([]Event, error) {
+	data, err := a.eventData(link)
+	if err != nil {
+		return nil, err
+	}
+	types := []string{EventActivityRecorded}
+	if a.RiskLevel.Flagged() {
+		types = append(types, EventActivityFlagged)
+	}
+	events := make([]Event, len(types))
+	for i, t := range types {
+		events[i] = Event{
+			ID: NewID[eventKind](), TenantID: a.TenantID, Type: t, ApplicationExternalID: a.ClientAppID,
+			OccurredAt: a.CreatedAt(), Data: data,
+		}
+	}
+	return events, nil
+}
+
+func (a *Activity) eventData(link func(ActivityID) string) (json.RawMessage, error) {
+	slim := *a
+	for {
+		var out bytes.Buffer
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		err := enc.Encode(struct {
+			activityJSON
+			UID string `json:"uid"`
+			URL string `json:"url"`
+		}{slim.public(), a.UserID, link(a.ID)})
+		if err != nil {
+			return nil, fmt.Errorf("event data of %s: %w", a.ID, err)
+		}
+		data := bytes.TrimRight(out.Bytes(), "\n")
+		if len(data) <= MaxEventBytes || slim.ResponseSummary == nil && slim.Metadata == nil {
+			return data, nil
+		}
+		slim.ResponseSummary, slim.Metadata = nil, nil
+	}
+}

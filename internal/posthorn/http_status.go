@@ -1,0 +1,59 @@
+package posthorn
+
+import "fmt"
+
+// firstErrorStatus is the lowest HTTP status that means failure (RFC 9110, section 15).
+const firstErrorStatus = 400
+
+// httpError is the message of a failed check that brought none: "HTTP 502 Bad Gateway".
+func httpError(status int) string {
+	if phrase := reasonPhrases[status]; phrase != "" {
+		return fmt.Sprintf("HTTP %d %s", status, phrase)
+	}
+	return fmt.Sprintf("HTTP %d", status)
+}
+
+// reasonPhrases names the error statuses of the IANA registry. net/http has the same table, but the domain stays free of
+// transports; a test compares the two.
+var reasonPhrases = map[int]string{
+	400: "Bad Request",
+	401: "Unauthorized",
+	402: "Payment Required",
+	403: "Forbidden",
+	404: "Not Found",
+	405: "Method Not Allowed",
+	406: "Not Acceptable",
+	407: "Proxy Authentication Required",
+	408: "Request Timeout",
+	409: "Conflict",
+	410: "Gone",
+	411: "Length Required",
+	412: "Precondition Failed",
+	413: "Request Entity Too Large",
+	414: "Request URI Too Long",
+	415: "Unsupported Media Type",
+	416: "Requested Range Not Satisfiable",
+	417: "Expectation Failed",
+	418: "I'm a teapot",
+	421: "Misdirected Request",
+	422: "Unprocessable Entity",
+	423: "Locked",
+	424: "Failed Dependency",
+	425: "Too Early",
+	426: "Upgrade Required",
+	428: "Precondition Required",
+	429: "Too Many Requests",
+	431: "Request Header Fields Too Large",
+	451: "Unavailable For Legal Reasons",
+	500: "Internal Server Error",
+	501: "Not Implemented",
+	502: "Bad Gateway",
+	503: "Service Unavailable",
+	504: "Gateway Timeout",
+	505: "HTTP Version Not Supported",
+	506: "Variant Also Negotiates",
+	507: "Insufficient Storage",
+	508: "Loop Detected",
+	510: "Not Extended",
+	511: "Network Authentication Required",
+}
