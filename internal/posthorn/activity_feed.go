@@ -1,6 +1,7 @@
 package posthorn
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"time"
@@ -40,6 +41,39 @@ type ActivityNews struct {
 	Worst RiskLevel
 	// Capped means that there are more than Count.
 	Capped bool
+}
+
+// ActivityNotice tells readers of a feed that it grew. It is a hint: what is new is read from the feed.
+type ActivityNotice struct {
+	// Newest is the newest id behind the notice, Worst the worst risk level.
+	Newest ActivityID
+	Worst  RiskLevel
+}
+
+// Merge returns one notice that stands for two.
+func (n ActivityNotice) Merge(next ActivityNotice) ActivityNotice {
+	if bytes.Compare(next.Newest[:], n.Newest[:]) > 0 {
+		n.Newest = next.Newest
+	}
+	if next.Worst.Rank() > n.Worst.Rank() {
+		n.Worst = next.Worst
+	}
+	return n
+}
+
+// Topics returns the topics under which a record is announced: its tenant's, and its user's within the tenant.
+func (a *Activity) Topics() []string {
+	tenant := ActivityScope{TenantID: a.TenantID}
+	return []string{tenant.Topic(), ActivityScope{TenantID: a.TenantID, UserID: a.UserID}.Topic()}
+}
+
+// Topic returns the topic under which the records of a scope are announced.
+func (s ActivityScope) Topic() string {
+	topic := "activity/" + s.TenantID.String()
+	if s.UserID != "" {
+		topic += "/" + s.UserID
+	}
+	return topic
 }
 
 // ActivityNeighbours are the records above and below one in a filtered feed; zero where it ends.

@@ -144,3 +144,20 @@ func (id *ID[P]) UnmarshalText(text []byte) error {
 	*id = parsed
 	return nil
 }
+
+// The functions below name the kinds for other packages, which cannot.
+
+// NewActivityID makes an id from the current time.
+func NewActivityID() ActivityID { return NewID[activityKind]() }
+
+// ActivityIDAt returns the smallest activity id of the millisecond that t lies in.
+func ActivityIDAt(t time.Time) ActivityID { return IDAt[activityKind](t) }
+
+// ParseActivityID reads "act_…"; the error is ErrBadID.
+func ParseActivityID(s string) (ActivityID, error) { return ParseID[activityKind](s) }
+
+// NewTenantID makes an id from the current time.
+func NewTenantID() TenantID { return NewID[tenantKind]() }
+
+// ParseTenantID reads "tenant_…"; the error is ErrBadID.
+func ParseTenantID(s string) (TenantID, error) { return ParseID[tenantKind](s) }

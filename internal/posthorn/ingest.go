@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -92,9 +93,13 @@ func (in *Ingest) Authenticate(presented string) (Worker, error) {
 // maxIdempotencyKey is the longest idempotency key, in bytes.
 const maxIdempotencyKey = 255
 
+// ErrOutcomeUnknown reports that the database went away during a commit and did not come back in time to say how the
+// commit ended. Only an idempotency key makes a retry safe then.
+var ErrOutcomeUnknown = errors.New("the outcome is unknown")
+
 // Record parses and stores one posted body for an authenticated worker. key is the Idempotency-Key header, empty for
-// none. An Invalid error carries the message of the contract; any other error means that nothing was stored, or, of kind
-// Unavailable, that the database went away while it was committing and the outcome is unknown.
+// none. An Invalid error carries the message of the contract, ErrOutcomeUnknown says what it says, and any other error
+// means that nothing was stored.
 func (in *Ingest) Record(ctx context.Context, w Worker, body []byte, key string) (Receipt, error) {
 	rec, err := ParseActivity(body)
 	if err != nil {

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"posthorn/internal/posthorn"
+	"posthorn/views/pages"
+	"posthorn/views/path"
+)
+
+// Sentences that pages and programs get when nothing more specific is known.
+const (
+	pageMissing     = "This page does not exist or is not in this tenant."
+	internalMessage = "Something went wrong on our side."
+	timeoutMessage  = "The database did not answer in time."
+)
+
+// failure is an error as the outside may see it.
+type failure struct {
+	status  int
+	code    string
+	message string
+	fields  map[string]string
+	retryAt time.Time
+}
+
+// statusOf maps the kinds of the domain to statuses. It is the only such map.
+var statusOf = map[posthorn.Kind]int{
+	posthorn.Internal:     http.StatusInternalServerError,
+	posthorn.Invalid:      http.StatusUnprocessableEntity,
+	posthorn.Unauthorized: http.StatusUnauthorized,
+	posthorn.Forbidden:    http.StatusForbidden,
+	posthorn.NotFound:     http.StatusNotFound,
+	posthorn.Conflict:     http.StatusConflict,
+	posthorn.TooLarge:     http.StatusRequestEntityTooLarge,
+	posthorn.Unsupported:  http.StatusUnsupportedMediaType,
+	posthorn.RateLimited:  http.StatusTooManyRequests,
+	posthorn.Unavailable:  http.StatusServiceUnavailable,
+}
+
+// describe turns any error into what may be shown. What it does not know is a 500 that says nothing.
+func describe(err error) failure {
+	if e, ok := errors.AsType[*posthorn.Error](err); ok {
+		f := failure{status: statusOf[e.Kind], code: e.Kind.String(), message: e.Message, fields: e.Fields, retryAt: e.RetryAt}
+		switch e.Kind {
+		case posthorn.Internal:
+			f.message = internalMessage
+		case posthorn.Unavailable:
+			f.message = timeoutMessage
+		}
+		return f
+	}
+	if e, ok := errors.AsType[*fiber.Error](err); ok && e.Code < http.StatusInternalServerError {
+		return describeFiber(e)
+	}
+	return failure{status: http.StatusInternalServerError, code: posthorn.Internal.String(), message: internalMessage}
+}
+
+// describeFiber names the refusals that Fiber makes by itself.
+func describeFiber(e *fiber.Error) failure {
+	f := failure{status: e.Code, code: "bad_request", message: "The request could not be read."}
+	switch e.Code {
+	case http.StatusNotFound:
+		f.code, f.message = posthorn.NotFound.String(), pageMissing
+	case http.StatusMethodNotAllowed:
+		f.code, f.message = "method_not_allowed", "This address does not take that method."
+	case http.StatusRequestEntityTooLarge:
+		f.code, f.message = posthorn.TooLarge.String(), bodyTooLarge
+	case http.StatusRequestHeaderFieldsTooLarge:
+		f.code, f.message = "headers_too_large", "The request headers are too large."
+	case http.StatusRequestTimeout:
+		f.code, f.message = "timeout", "The request did not arrive in time."
+	}
+	return f
+}
+
+// handleError answers an error in the form that the caller reads: the ingest's own bodies, JSON for programs, a fragment
+// for htmx, a page for people.
+func (s *Server) handleError(c *fiber.Ctx, err error) error {
+	c.Response().ResetBody()
+	f := describe(err)
+	if f.status >= http.StatusInternalServerError && c.Locals(requestKey{}) == nil {
+		s.Log.ErrorContext(c.Context(), "request failed before it was read", slog.Any("error", err))
+	}
+	if !f.retryAt.IsZero() {
+		wait := max(1, int(time.Until(f.retryAt).Round(time.Second).Seconds()))
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(wait))
+	}
+	switch {
+	case c.Path() == path.IngestActivity:
+		return s.answerIngestError(c, f, err)
+	case isMachine(c):
+		return sendJSON(c, f.status, apiError{Error: f.message, Code: f.code, Fields: f.fields})
+	case isFragment(c):
+		return s.render(c, f.status, pages.ErrorFragment(s.errorProps(c, f)))
+	default:
+		return s.render(c, f.status, pages.Error(s.errorProps(c, f)))
+	}
+}
+
+// apiError is the body of every JSON error but the ingest's.
+type apiError struct {
+	Error  string            `json:"error"`
+	Code   string            `json:"code"`
+	Fields map[string]string `json:"fields,omitempty"`
+}
+
+// errorProps is what an error page shows: the sentence, and for a fault of ours the request id that the log has too.
+func (s *Server) errorProps(c *fiber.Ctx, f failure) pages.ErrorProps {
+	r := requestOf(c)
+	p := pages.ErrorProps{Status: f.status, Message: f.message, SignedIn: r.signedIn != nil}
+	if f.status >= http.StatusInternalServerError {
+		p.Reference = r.id
+	}
+	if f.status == http.StatusUnauthorized {
+		p.SignIn = true
+	}
+	p.Frame = s.frame(c, http.StatusText(f.status), "")
+	return p
+}

@@ -1,0 +1,240 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/google/uuid"
+	"github.com/gorilla/sessions"
+
+	"posthorn/internal/posthorn"
+	"posthorn/views/path"
+)
+
+// request is what the server knows about the request in hand. It is made once, by begin.
+type request struct {
+	id      string
+	started time.Time
+	// address is the caller's, behind proxies that are trusted.
+	address netip.Addr
+	// https says whether the caller used it, to this server or to a trusted proxy.
+	https bool
+	// http is the request as net/http knows it, converted once; its form is read from here.
+	http *http.Request
+	// session is nil until a session was read or made; signedIn is nil while nobody is signed in.
+	session  *sessions.Session
+	signedIn *posthorn.SignedIn
+}
+
+// requestKey is where begin leaves the request in the locals of Fiber.
+type requestKey struct{}
+
+func requestOf(c *fiber.Ctx) *request {
+	if r, ok := c.Locals(requestKey{}).(*request); ok {
+		return r
+	}
+	// Errors that Fiber meets before the first handler (a body that is too large) arrive without one.
+	return &request{id: newRequestID(), started: time.Now()}
+}
+
+func newRequestID() string { return uuid.NewString() }
+
+// begin makes the request, and a context with a deadline: Fiber has none, and does not notice a client that leaves.
+func (s *Server) begin(c *fiber.Ctx) error {
+	r := &request{id: newRequestID(), started: time.Now()}
+	r.address, r.https = s.caller(c)
+	c.Locals(requestKey{}, r)
+	c.Set(fiber.HeaderXRequestID, r.id)
+	ctx, cancel := context.WithTimeout(context.Background(), handlerTimeout)
+	defer cancel()
+	c.SetUserContext(ctx)
+	return c.Next()
+}
+
+// caller finds the address and scheme of the caller: those of the connection, or what a trusted proxy says. The
+// forwarded list is read from the right, because a caller can write anything at its left.
+func (s *Server) caller(c *fiber.Ctx) (addr netip.Addr, https bool) {
+	peer, _ := netip.AddrFromSlice(c.Context().RemoteIP())
+	addr = peer.Unmap()
+	if !s.trusted(addr) {
+		return addr, c.Context().IsTLS()
+	}
+	https = strings.EqualFold(c.Get(fiber.HeaderXForwardedProto), "https")
+	hops := strings.Split(c.Get(fiber.HeaderXForwardedFor), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		if addr = hop.Unmap(); !s.trusted(addr) {
+			break
+		}
+	}
+	return addr, https
+}
+
+func (s *Server) trusted(addr netip.Addr) bool {
+	for _, p := range s.TrustedProxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// logRequest writes one line a request, after it was answered. Errors are answered here, so that the line has the
+// status that was sent.
+func (s *Server) logRequest(c *fiber.Ctx) error {
+	r := requestOf(c)
+	err := c.Next()
+	if err != nil {
+		if failed := s.handleError(c, err); failed != nil {
+			return failed
+		}
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", r.id), slog.String("method", c.Method()), slog.String("path", c.Path()),
+		slog.Int("status", c.Response().StatusCode()), slog.Duration("took", time.Since(r.started)),
+		slog.String("address", r.address.String()),
+	}
+	if r.signedIn != nil {
+		attrs = append(attrs, slog.String("user_id", r.signedIn.User.ID.String()), slog.String("tenant_id", r.signedIn.Tenant.ID.String()))
+	}
+	level := slog.LevelInfo
+	if quiet(c) {
+		level = slog.LevelDebug
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+		if c.Response().StatusCode() >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+	}
+	s.Log.LogAttrs(c.UserContext(), level, "request", attrs...)
+	return nil
+}
+
+// quiet reports whether a request is too common to be logged: assets, and the probes of an orchestrator.
+func quiet(c *fiber.Ctx) bool {
+	return strings.HasPrefix(c.Path(), path.Static) || c.Path() == path.Healthz || c.Path() == path.Readyz
+}
+
+// recoverPanic turns a panic of a handler into an error, with its stack for the log.
+func (s *Server) recoverPanic(c *fiber.Ctx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return c.Next()
+}
+
+// contentSecurityPolicy allows what the server itself serves and nothing else: no inline script, no inline style, no
+// foreign host.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func (s *Server) secureHeaders(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentSecurityPolicy, contentSecurityPolicy)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	c.Set(fiber.HeaderReferrerPolicy, "same-origin")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if requestOf(c).https {
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
+	return c.Next()
+}
+
+// errCrossOrigin is the answer to a form that another site sent.
+var errCrossOrigin = posthorn.Errorf(posthorn.Forbidden, "This form was sent from another site, so nothing was changed.")
+
+// checkOrigin refuses unsafe requests that a browser sends for another site. Machines prove themselves by a header that
+// no browser adds by itself, so they are not asked.
+func (s *Server) checkOrigin(c *fiber.Ctx) error {
+	if isMachine(c) || strings.HasPrefix(c.Path(), path.Static) {
+		return c.Next()
+	}
+	converted, err := adaptor.ConvertRequest(c, true)
+	if err != nil {
+		return posthorn.Because(posthorn.Invalid, "The request could not be read.", err)
+	}
+	requestOf(c).http = converted.WithContext(c.UserContext())
+	if err := s.crossSite.Check(converted); err != nil {
+		return &posthorn.Error{Kind: errCrossOrigin.Kind, Message: errCrossOrigin.Message, Err: err}
+	}
+	return c.Next()
+}
+
+// isMachine reports whether a path is for programs: they get JSON and no session.
+func isMachine(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
+
+// guard lets those in whom the route is for.
+func (s *Server) guard(a access) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if a == anyone || a == worker {
+			return c.Next()
+		}
+		c.Set(fiber.HeaderCacheControl, "no-store")
+		c.Vary("HX-Request", fiber.HeaderCookie)
+		r := requestOf(c)
+		if err := s.readSession(c, r); err != nil {
+			return err
+		}
+		switch {
+		case a == guest && r.signedIn != nil:
+			return c.Redirect(path.Home, fiber.StatusSeeOther)
+		case a == guest:
+			return c.Next()
+		case r.signedIn == nil:
+			return s.askToSignIn(c)
+		case a == admin && !r.signedIn.User.Role.Administers():
+			return posthorn.Errorf(posthorn.NotFound, "%s", pageMissing)
+		}
+		return c.Next()
+	}
+}
+
+// errSignedOut is the answer to a fragment or stream that needs someone signed in.
+var errSignedOut = posthorn.Errorf(posthorn.Unauthorized, "You were signed out. Sign in again to go on.")
+
+// askToSignIn sends a person to the sign-in page, or to the setup while there is nobody who could sign in. A fragment
+// cannot be redirected: it says so instead.
+func (s *Server) askToSignIn(c *fiber.Ctx) error {
+	if isFragment(c) || c.Method() != fiber.MethodGet || strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
+		return errSignedOut
+	}
+	ready, err := s.Accounts.SetUp(c.UserContext())
+	if err != nil {
+		return err
+	}
+	if !ready {
+		return c.Redirect(path.Setup, fiber.StatusSeeOther)
+	}
+	to := path.Login
+	if here := c.OriginalURL(); here != path.Home {
+		to += "?next=" + url.QueryEscape(here)
+	}
+	return c.Redirect(to, fiber.StatusSeeOther)
+}
+
+// isFragment reports whether htmx asks for a part of a page. A page restored from history is a whole one.
+func isFragment(c *fiber.Ctx) bool {
+	return c.Get("HX-Request") == "true" && c.Get("HX-History-Restore-Request") != "true" && c.Get("HX-Boosted") != "true"
+}
+
+// kindIs reports whether an error is a posthorn.Error of a kind.
+func kindIs(err error, kind posthorn.Kind) bool {
+	e, ok := errors.AsType[*posthorn.Error](err)
+	return ok && e.Kind == kind
+}

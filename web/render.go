@@ -1,0 +1,33 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+)
+
+// sendJSON answers with one JSON value.
+func sendJSON(c *fiber.Ctx, status int, v any) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	return c.Status(status).Send(bytes.TrimRight(out.Bytes(), "\n"))
+}
+
+// render answers with a page or fragment. It is rendered whole before a byte is sent, so that a fault in a template is
+// an error page and not half a page.
+func (s *Server) render(c *fiber.Ctx, status int, component templ.Component) error {
+	var out bytes.Buffer
+	if err := component.Render(c.UserContext(), &out); err != nil {
+		return fmt.Errorf("render %s: %w", c.Path(), err)
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Status(status).Send(out.Bytes())
+}

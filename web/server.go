@@ -1,0 +1,109 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"posthorn/internal/live"
+	"posthorn/internal/posthorn"
+)
+
+// Limits of every connection.
+const (
+	// maxBody is the largest body that is read at all, in bytes; each endpoint has its own, smaller limit.
+	maxBody = 9 << 20
+	// maxHeader bounds the request line and headers together, in bytes.
+	maxHeader   = 16 << 10
+	readTimeout = 30 * time.Second
+	idleTimeout = 75 * time.Second
+	// handlerTimeout is the deadline of the context that a handler passes on. It is longer than the ingest takes to
+	// learn the outcome of a commit that was cut off.
+	handlerTimeout = 30 * time.Second
+)
+
+// Readiness says whether the server can do its work.
+type Readiness interface {
+	// Ready returns nil, or an error whose message says what is missing.
+	Ready(ctx context.Context) error
+}
+
+// Options is what a Server is made of.
+type Options struct {
+	Log      *slog.Logger
+	Accounts Accounts
+	Sessions Sessions
+	Ingest   *posthorn.Ingest
+	Activity posthorn.ActivityReader
+	// Live announces new activity. Shutdown closes it, which ends the event streams.
+	Live  *live.Hub[posthorn.ActivityNotice]
+	Ready Readiness
+	// BaseURL is where people reach the server; an https scheme makes cookies Secure.
+	BaseURL *url.URL
+	// TrustedProxies are the peers whose forwarded address and scheme are believed.
+	TrustedProxies []netip.Prefix
+	// CookieKeys are pairs of a signing and an encryption key; the first pair makes cookies, all pairs read them.
+	CookieKeys [][]byte
+	// Version is shown on the sign-in page.
+	Version string
+}
+
+// Server answers HTTP.
+type Server struct {
+	Options
+	app       *fiber.App
+	sessions  *sessionStore
+	crossSite *http.CrossOriginProtection
+}
+
+// New makes a server; it does not listen yet.
+func New(o Options) *Server {
+	s := &Server{
+		Options: o, crossSite: http.NewCrossOriginProtection(), sessions: newSessionStore(o.Sessions, o.CookieKeys),
+	}
+	s.app = fiber.New(fiber.Config{
+		AppName:               "Posthorn",
+		Immutable:             true,
+		CaseSensitive:         true,
+		StrictRouting:         true,
+		UnescapePath:          true,
+		DisableStartupMessage: true,
+		BodyLimit:             maxBody,
+		ReadBufferSize:        maxHeader,
+		ReadTimeout:           readTimeout,
+		IdleTimeout:           idleTimeout,
+		ErrorHandler:          s.handleError,
+	})
+	s.app.Use(s.begin, s.logRequest, s.recoverPanic, s.secureHeaders, s.checkOrigin)
+	for _, r := range s.routes() {
+		s.app.Add(r.method, r.path, s.guard(r.access), r.handle)
+		if r.method == fiber.MethodGet {
+			s.app.Add(fiber.MethodHead, r.path, s.guard(r.access), r.handle)
+		}
+	}
+	return s
+}
+
+// Serve answers on a listener until Shutdown; it then returns nil.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.app.Listener(ln); err != nil {
+		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown ends the event streams, refuses new connections and waits for the requests in hand, as long as ctx allows.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.Live.Close()
+	if err := s.app.ShutdownWithContext(ctx); err != nil {
+		return fmt.Errorf("shut the server down: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package web
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// stream answers with a body that is written while it is sent. The writer runs on a goroutine that outlives the handler,
+// so it must not touch the request. When it returns an error the connection breaks without the last chunk, so that half
+// a body does not look whole; when the reader leaves, its next write fails.
+func (s *Server) stream(c *fiber.Ctx, write func(w *bufio.Writer) error) {
+	reader, pipe := io.Pipe()
+	requestID := requestOf(c).id
+	go func() {
+		err := writeAll(pipe, write)
+		if err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			s.Log.Error("stream cut short", slog.String("request_id", requestID), slog.Any("error", err))
+		}
+		_ = pipe.CloseWithError(err) // never fails
+	}()
+	c.Context().SetBodyStream(reader, -1)
+}
+
+func writeAll(to io.Writer, write func(w *bufio.Writer) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	w := bufio.NewWriterSize(to, 32<<10)
+	if err := write(w); err != nil {
+		return err
+	}
+	return w.Flush()
+}
