@@ -1,0 +1,374 @@
+// All of the dashboard's own script: dialogs and drawer, copy, shortcuts, the live feed, relative times, toasts, unsaved changes.
+// Every page works without it. It only listens on the document, so fragments that htmx swaps in need no wiring.
+
+const doc = document;
+const one = (selector, root = doc) => root.querySelector(selector);
+const all = (selector, root = doc) => [...root.querySelectorAll(selector)];
+const on = (type, handler, capture) => doc.addEventListener(type, handler, capture);
+const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
+
+/** Storage that may be full, blocked or absent. */
+const remember = (key, value) => { try { value ? localStorage.setItem(key, value) : localStorage.removeItem(key); } catch { /* not kept */ } };
+const recall = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+
+// ---- Announcements and toasts -------------------------------------------------------------------------------------------------
+
+/** Empties the region first, so that the same words are said again. */
+function announce(text) {
+  const region = one('#announcer');
+  if (!region) return;
+  region.textContent = '';
+  setTimeout(() => { region.textContent = text; }, 50);
+}
+
+function toast(text) {
+  const template = one('#toast-template');
+  if (!template) return;
+  const copy = template.content.cloneNode(true);
+  one('p', copy).textContent = text;
+  one('#toasts').append(copy);
+  adoptToasts();
+}
+
+/** Gives each new toast its 6 s, kept while it is hovered or focused, and lets at most three stand. */
+function adoptToasts() {
+  const toasts = all('#toasts > .toast');
+  toasts.slice(0, -3).forEach((old) => old.remove());
+  for (const item of toasts.slice(-3)) {
+    if (item.dataset.timed) continue;
+    item.dataset.timed = '1';
+    const leave = () => (item.matches(':hover, :focus-within') ? setTimeout(leave, 1000) : item.remove());
+    setTimeout(leave, 6000);
+  }
+}
+
+// ---- Dialogs and drawer -------------------------------------------------------------------------------------------------------
+
+const modal = () => all('dialog:modal').at(-1);
+const drawer = () => one('#drawer-slot dialog');
+let drawerPushed = false; // the drawer's URL is an entry that this page pushed, so Back leads to the list
+let goingBack = false;
+
+/** Opens what the server sent: <dialog open> without script, a modal one with it. */
+function openDialog(dialog) {
+  if (dialog.matches(':modal')) return;
+  dialog.open = false;
+  dialog.showModal();
+  markRow(dialog.dataset.row);
+}
+
+function markRow(id) {
+  all('tr[aria-current]').forEach((row) => row.removeAttribute('aria-current'));
+  if (id) doc.getElementById(id)?.setAttribute('aria-current', 'true');
+}
+
+function closed(dialog) {
+  const slot = dialog.closest('#drawer-slot, #dialog-slot');
+  if (!slot) return;
+  const { closeUrl, closeTitle, row } = dialog.dataset;
+  slot.replaceChildren();
+  markRow();
+  if (closeTitle) doc.title = closeTitle;
+  if (closeUrl && !goingBack && location.pathname + location.search !== closeUrl) {
+    if (drawerPushed) { goingBack = true; history.back(); } else history.replaceState({ htmx: true }, '', closeUrl);
+  }
+  drawerPushed = false;
+  // The browser gives focus back to what opened the dialog, unless that is gone.
+  if (!doc.activeElement || doc.activeElement === doc.body) (row && one(`#${CSS.escape(row)} .row-link`) || one('#results'))?.focus();
+}
+on('close', (event) => closed(event.target), true);
+
+// Back from the drawer to the list under it needs no request: the list is still there.
+addEventListener('popstate', (event) => {
+  const open = drawer();
+  if (!goingBack && !(open && open.dataset.closeUrl === location.pathname + location.search && drawerPushed)) return;
+  event.stopImmediatePropagation();
+  goingBack = true;
+  open?.close();
+  goingBack = false;
+}, true);
+
+// Shows the drawer's frame when its content takes a while.
+let frameTimer;
+function frameSoon(slot) {
+  frameTimer = setTimeout(() => {
+    const frame = one('#drawer-frame');
+    if (!frame || slot.children.length) return;
+    slot.append(frame.content.cloneNode(true));
+    openDialog(slot.firstElementChild);
+  }, 250);
+}
+
+// ---- Clicks -------------------------------------------------------------------------------------------------------------------
+
+async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Plain http on another host than localhost has no clipboard API.
+  const area = doc.createElement('textarea');
+  area.value = text;
+  (modal() || doc.body).append(area);
+  area.select();
+  const done = doc.execCommand('copy');
+  area.remove();
+  if (!done) throw new Error('copy refused');
+}
+
+function copy(button) {
+  const { copy: text, copyFrom } = button.dataset;
+  const source = copyFrom && one(copyFrom);
+  copyText(source ? source.value ?? source.textContent : text).then(() => {
+    button.focus();
+    button.classList.add('copied');
+    announce('Copied');
+    setTimeout(() => button.classList.remove('copied'), 1500);
+  }, () => toast('Not copied. Select the text and copy it by hand.'));
+}
+
+on('click', (event) => {
+  const hit = (selector) => event.target.closest?.(selector);
+  let el;
+  if ((el = hit('[data-copy], [data-copy-from]'))) copy(el);
+  else if ((el = hit('[data-open]'))) openDialog(doc.getElementById(el.dataset.open));
+  else if ((el = hit('dialog:modal [data-close]')) && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); el.closest('dialog').close(); }
+  else if ((el = hit('[data-dismiss]'))) el.closest('.toast').remove();
+  else if ((el = hit('[data-live]'))) toggleLive();
+  // closedby="any" where the browser does not know it: the backdrop is the dialog itself.
+  else if (event.target.matches?.('dialog[closedby=any]:modal') && !('closedBy' in event.target)) event.target.close();
+});
+
+// ---- Forms --------------------------------------------------------------------------------------------------------------------
+
+on('input', (event) => event.target.form?.matches('[data-guard]') && (event.target.form.dataset.dirty = '1'));
+on('change', (event) => event.target.matches('[data-shortcuts]') && remember('shortcuts', event.target.checked ? '' : 'off'));
+on('submit', (event) => {
+  const form = event.target;
+  if (form.dataset.sent) return event.preventDefault();
+  delete form.dataset.dirty;
+  if (form.method !== 'post') return;
+  form.dataset.sent = '1';
+  setTimeout(release, 10000, form); // a download or a stopped request leaves the page where it is
+  const button = event.submitter || one('button[type=submit]', form);
+  if (button) { button.dataset.busy = '1'; button.setAttribute('aria-disabled', 'true'); }
+});
+const release = (form) => {
+  delete form.dataset.sent;
+  all('[data-busy]', form).forEach((button) => { delete button.dataset.busy; button.removeAttribute('aria-disabled'); });
+};
+addEventListener('pageshow', () => all('form[data-sent]').forEach(release));
+addEventListener('beforeunload', (event) => one('form[data-guard][data-dirty]') && event.preventDefault());
+
+// ---- Keyboard -----------------------------------------------------------------------------------------------------------------
+
+let prefix = '';
+let prefixTimer;
+
+function moveRow(step) {
+  const rows = all('.row-link');
+  const at = rows.indexOf(doc.activeElement);
+  const row = rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)];
+  row?.focus();
+  row?.scrollIntoView({ block: 'nearest' });
+}
+
+on('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.key.length !== 1) return;
+  if (event.target.closest('input, textarea, select, [contenteditable]') || recall('shortcuts') === 'off') return;
+  clearTimeout(prefixTimer);
+  const keys = prefix + event.key;
+  prefix = '';
+  if (event.key === 'g' && keys === 'g') {
+    prefix = 'g ';
+    prefixTimer = setTimeout(() => { prefix = ''; }, 1200);
+    return;
+  }
+  const target = all(`[data-key="${CSS.escape(keys)}"]`, modal() || doc).find((el) => el.checkVisibility());
+  if (target) { event.preventDefault(); target.matches('input') ? target.select() || target.focus() : target.click(); }
+  else if (!modal() && (keys === 'j' || keys === 'k')) { event.preventDefault(); moveRow(keys === 'j' ? 1 : -1); }
+});
+
+// ---- Times --------------------------------------------------------------------------------------------------------------------
+
+// The reader's clock may be wrong: times tick against the server's.
+const skew = Date.now() - (Number(doc.documentElement.dataset.now) || Date.now());
+
+/** The same words as ui.Relative in Go. */
+function ago(then) {
+  const s = Math.floor((Date.now() - skew - then) / 1000);
+  if (s < 5) return 'now';
+  if (s < 60) return `${s} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
+  return `${Math.floor(s / 86400)} d ago`;
+}
+
+function tick() {
+  if (doc.hidden) return;
+  for (const el of all('time[data-ago]')) {
+    const text = ago(Date.parse(el.dateTime));
+    if (el.textContent !== text) el.textContent = text;
+  }
+}
+setInterval(tick, 5000);
+
+// ---- Live feed ----------------------------------------------------------------------------------------------------------------
+
+// The stream only says that something changed; the rows come by an ordinary request. #results carries the URLs:
+// data-stream, data-refresh-url, data-new-url, and data-first-page when no newer page exists.
+let source;
+let tries = 0;
+let downSince = 0;
+let retryTimer;
+let checkTimer;
+let sleepTimer;
+let asleep = false;
+let signedOut = false;
+let missed = false;
+let known; // ids of the rows before a refresh
+let lastWords = 0;
+let wordsTimer;
+
+const feed = () => one('[data-stream]');
+const paused = () => recall('live') === 'off';
+
+function paint() {
+  const state = paused() ? 'paused' : !downSince ? 'live' : Date.now() - downSince > 120000 ? 'lost' : tries > 1 ? 'retry' : 'live';
+  for (const button of all('[data-live]')) {
+    button.dataset.state = state;
+    button.setAttribute('aria-pressed', String(state !== 'paused'));
+  }
+}
+
+function disconnect() {
+  clearTimeout(retryTimer);
+  source?.close();
+  source = null;
+}
+
+function connect() {
+  disconnect();
+  paint();
+  if (!feed() || paused() || asleep || signedOut) return;
+  const mine = new EventSource(feed().dataset.stream);
+  source = mine;
+  mine.onopen = () => { tries = 0; downSince = 0; paint(); if (missed) check(); missed = false; };
+  mine.onmessage = check;
+  mine.onerror = () => {
+    // The server ends a stream every minute or so; only a failing reconnection is worth a word.
+    const refused = mine.readyState === EventSource.CLOSED;
+    disconnect();
+    missed = true;
+    downSince ||= Date.now();
+    retryTimer = setTimeout(connect, Math.min(30000, 1000 * 2 ** tries++) * (0.8 + Math.random() * 0.4));
+    paint();
+    if (refused) check(); // an ordinary request finds out why, such as a session that ended
+  };
+}
+
+function toggleLive() {
+  if (one('[data-live][data-state=lost]')) return location.reload();
+  remember('live', paused() ? '' : 'off');
+  tries = downSince = 0;
+  missed = true;
+  connect();
+}
+
+/** New rows may move the page only while nobody reads or uses it. */
+function mayInsert(root) {
+  const table = one('table', root);
+  return root.hasAttribute('data-first-page') && scrollY < 8 && !one('dialog[open], :popover-open:not(.sidebar)') &&
+    !(table && (table.matches(':hover') || table.contains(doc.activeElement))) && getSelection().isCollapsed;
+}
+
+function check() {
+  checkTimer ||= setTimeout(() => {
+    checkTimer = 0;
+    const root = feed();
+    if (!root || signedOut) return;
+    if (mayInsert(root)) htmx.ajax('GET', root.dataset.refreshUrl, { source: root, target: root, swap: 'outerHTML' });
+    else htmx.ajax('GET', root.dataset.newUrl, { source: '#new-pill', target: '#new-pill', swap: 'innerHTML' });
+  }, 300);
+}
+
+/** At most one sentence every 10 s; the last one wins. */
+function say(text) {
+  clearTimeout(wordsTimer);
+  wordsTimer = setTimeout(() => { lastWords = Date.now(); announce(text); }, Math.max(0, lastWords + 10000 - Date.now()));
+}
+
+function tintNewRows(root) {
+  const fresh = all('tbody tr[id]', root).filter((row) => !known.has(row.id));
+  fresh.forEach((row) => row.classList.add('row-new'));
+  const critical = fresh.filter((row) => row.dataset.risk === 'critical').length;
+  if (fresh.length) say(plural(fresh.length, 'new record') + (critical ? `, ${critical} critical` : ''));
+}
+
+on('visibilitychange', () => {
+  clearTimeout(sleepTimer);
+  if (doc.hidden) {
+    sleepTimer = setTimeout(() => { asleep = true; disconnect(); }, 60000);
+  } else if (asleep) {
+    asleep = false;
+    connect();
+    if (!paused()) check();
+  }
+  tick();
+});
+
+// ---- htmx ---------------------------------------------------------------------------------------------------------------------
+
+on('htmx:beforeRequest', ({ detail: { elt, target } }) => {
+  target.setAttribute('aria-busy', 'true');
+  if (target.id === 'drawer-slot' && !drawer()) frameSoon(target);
+  known = elt.matches('[data-stream]') ? new Set(all('tr[id]', elt).map((row) => row.id)) : null;
+});
+on('htmx:afterRequest', ({ detail: { elt, target } }) => {
+  clearTimeout(frameTimer);
+  target.removeAttribute('aria-busy');
+  if (elt.matches('form')) release(elt);
+});
+on('htmx:beforeSwap', ({ detail: { target, serverResponse } }) => {
+  if (target?.id === 'drawer-slot') target.dataset.still = drawer() && serverResponse ? '1' : '';
+});
+on('htmx:afterSwap', ({ detail: { target, requestConfig } }) => {
+  if (!target) return;
+  if (target.id === 'drawer-slot') {
+    if (requestConfig?.elt.hasAttribute('hx-push-url')) drawerPushed = true;
+    const open = drawer();
+    if (open && target.dataset.still) open.dataset.still = '1';
+  } else if (target.id === 'new-pill' || target.id === 'results') {
+    const pill = one('#new-pill');
+    if (target.id === 'new-pill' && pill.textContent.trim()) say(pill.textContent.trim());
+    if (target.id === 'results' && known) tintNewRows(feed());
+    known = null;
+  }
+});
+on('htmx:responseError', ({ detail: { xhr, elt, target } }) => {
+  if (target?.id === 'drawer-slot') drawer()?.close();
+  if (xhr.status === 401) {
+    signedOut = true;
+    disconnect();
+    const dialog = one('#signed-out');
+    if (dialog) openDialog(dialog);
+  } else if (!elt.matches('[data-stream], #new-pill')) toast(`Not loaded: the server answered ${xhr.status}. Try again.`);
+});
+on('htmx:sendError', ({ detail: { elt, target } }) => {
+  if (target?.id === 'drawer-slot') drawer()?.close();
+  if (!elt.matches('[data-stream], #new-pill')) toast('Posthorn did not answer. Check the connection and try again.');
+});
+on('htmx:historyCacheMissLoadError', () => location.reload());
+on('htmx:load', start);
+
+/** Takes up what the page or a fragment brought. It may run often. */
+function start() {
+  all('dialog[data-modal]').forEach(openDialog);
+  all('[data-shortcuts]').forEach((box) => { box.checked = recall('shortcuts') !== 'off'; });
+  adoptToasts();
+  tick();
+  const url = feed()?.dataset.stream;
+  if (!url) disconnect();
+  else if (!source || source.url !== new URL(url, location.href).href) connect();
+  else paint();
+}
+start();
+const flash = one('#toasts > .toast p');
+if (flash) setTimeout(() => announce(flash.textContent), 500);

@@ -1,0 +1,93 @@
+// Package path holds every URL of the product. Templates, handlers and tests take URLs from here only, so a route has one
+// spelling and a link to a page that does not exist does not compile.
+package path
+
+import (
+	"net/url"
+	"strings"
+
+	"posthorn/static"
+)
+
+// Fixed URLs.
+const (
+	// Home is the overview for admins and leads to the activity feed for members.
+	Home = "/"
+	// Login shows and takes the sign-in form.
+	Login = "/login"
+	// Logout ends the session (POST).
+	Logout = "/logout"
+	// Setup creates the first tenant and its owner, once.
+	Setup = "/setup"
+	// Search looks up one id, hash or address in "q".
+	Search = "/search"
+
+	// Activity is the activity feed.
+	Activity = "/activity"
+	// ActivityNew counts the records newer than the first one of the feed, for the "3 new records" link.
+	ActivityNew = "/activity/new"
+	// ActivityStream is the server-sent stream that says when the feed has changed.
+	ActivityStream = "/activity/stream"
+	// ActivityExportCSV streams the filtered feed as CSV.
+	ActivityExportCSV = "/activity/export.csv"
+	// ActivityExportNDJSON streams the filtered feed as one JSON object a line.
+	ActivityExportNDJSON = "/activity/export.ndjson"
+
+	// SettingsProfile shows and saves the viewer's own profile.
+	SettingsProfile = "/settings/profile"
+	// SettingsPassword changes the viewer's password (POST).
+	SettingsPassword = "/settings/profile/password"
+	// SettingsPreferences saves theme and time zone (POST).
+	SettingsPreferences = "/settings/profile/preferences"
+	// SignOutEverywhere ends all sessions of the viewer (POST).
+	SignOutEverywhere = "/settings/profile/sign-out-everywhere"
+
+	// Static is the prefix of every built asset.
+	Static = static.Prefix
+	// IngestActivity takes records from the worker (POST).
+	IngestActivity = "/api/webhook/activity"
+	// Healthz says that the process runs.
+	Healthz = "/healthz"
+	// Readyz says that the process can serve.
+	Readyz = "/readyz"
+)
+
+// ActivityRecord is the feed with the drawer of one record open. The id is the public one, "act_…".
+func ActivityRecord(id string) string { return Activity + "/" + url.PathEscape(id) }
+
+// ActivityRecordPage is one record as a page of its own.
+func ActivityRecordPage(id string) string { return ActivityRecord(id) + "/page" }
+
+// LoginThen is the sign-in form that leads to next, a path of this site, afterwards.
+func LoginThen(next string) string {
+	if next == "" || next == Home {
+		return Login
+	}
+	return With(Login, url.Values{"next": {next}})
+}
+
+// With appends the query to path. Empty values are left out and keys are sorted, so equal filters give equal URLs.
+func With(path string, query url.Values) string {
+	kept := make(url.Values, len(query))
+	for key, values := range query {
+		for _, value := range values {
+			if value != "" {
+				kept.Add(key, value)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return path
+	}
+	return path + "?" + kept.Encode()
+}
+
+// Local says whether next is a path of this site that a redirect may follow: it starts with one slash, and no browser reads it as
+// the address of another host.
+func Local(next string) bool {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\t\r\n") {
+		return false
+	}
+	parsed, err := url.Parse(next)
+	return err == nil && parsed.Host == "" && parsed.Scheme == ""
+}
