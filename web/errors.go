@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"posthorn/internal/posthorn"
+	"posthorn/views/layout"
 	"posthorn/views/pages"
 	"posthorn/views/path"
 )
@@ -88,10 +89,7 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	if f.status >= http.StatusInternalServerError && c.Locals(requestKey{}) == nil {
 		s.Log.ErrorContext(c.Context(), "request failed before it was read", slog.Any("error", err))
 	}
-	if !f.retryAt.IsZero() {
-		wait := max(1, int(time.Until(f.retryAt).Round(time.Second).Seconds()))
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(wait))
-	}
+	setRetryAfter(c, f)
 	switch {
 	case c.Path() == path.IngestActivity:
 		return s.answerIngestError(c, f, err)
@@ -101,6 +99,14 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 		return s.render(c, f.status, pages.ErrorFragment(s.errorProps(c, f)))
 	default:
 		return s.render(c, f.status, pages.Error(s.errorProps(c, f)))
+	}
+}
+
+// setRetryAfter says how long to wait, in seconds.
+func setRetryAfter(c *fiber.Ctx, f failure) {
+	if !f.retryAt.IsZero() {
+		wait := max(1, int(time.Until(f.retryAt).Round(time.Second).Seconds()))
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(wait))
 	}
 }
 
@@ -114,13 +120,12 @@ type apiError struct {
 // errorProps is what an error page shows: the sentence, and for a fault of ours the request id that the log has too.
 func (s *Server) errorProps(c *fiber.Ctx, f failure) pages.ErrorProps {
 	r := requestOf(c)
-	p := pages.ErrorProps{Status: f.status, Message: f.message, SignedIn: r.signedIn != nil}
+	p := pages.ErrorProps{
+		Page: s.frame(c, http.StatusText(f.status), layout.NavNone), Status: f.status, Message: f.message,
+		SignIn: f.status == http.StatusUnauthorized,
+	}
 	if f.status >= http.StatusInternalServerError {
 		p.Reference = r.id
 	}
-	if f.status == http.StatusUnauthorized {
-		p.SignIn = true
-	}
-	p.Frame = s.frame(c, http.StatusText(f.status), "")
 	return p
 }

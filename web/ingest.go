@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"mime"
@@ -20,9 +19,6 @@ const headerActivitySecret = "X-Activity-Webhook-Secret"
 // headerIdempotencyKey carries the key under which a repeated post answers the first result.
 const headerIdempotencyKey = "Idempotency-Key"
 
-// bodyTooLarge is the answer to a body beyond the limit of its endpoint.
-const bodyTooLarge = "Request body too large"
-
 // ingestAnswer is the body of a 201.
 type ingestAnswer struct {
 	Success   bool                `json:"success"`
@@ -39,10 +35,9 @@ func (s *Server) ingestActivity(c *fiber.Ctx) error {
 	if err := wantJSON(c); err != nil {
 		return err
 	}
-	// BodyRaw, not Body: that one would inflate a compressed body past every limit.
-	body := bytes.Clone(c.BodyRaw())
-	if len(body) > posthorn.MaxActivityBytes {
-		return posthorn.Errorf(posthorn.TooLarge, bodyTooLarge)
+	body, err := readBody(c, posthorn.MaxActivityBytes)
+	if err != nil {
+		return err
 	}
 	receipt, err := s.Ingest.Record(c.UserContext(), w, body, c.Get(headerIdempotencyKey))
 	if err != nil {
@@ -67,13 +62,6 @@ func wantJSON(c *fiber.Ctx) error {
 // a record from being stored is the same 500, which a worker may retry; only an outcome that is unknown says so.
 func (s *Server) answerIngestError(c *fiber.Ctx, f failure, err error) error {
 	switch {
-	case f.status == http.StatusRequestEntityTooLarge:
-		// Fiber refuses a body beyond its own limit before any handler ran: the secret still comes first.
-		if _, err := s.Ingest.Authenticate(c.Get(headerActivitySecret)); err != nil {
-			f = failure{status: http.StatusUnauthorized, message: "Unauthorized"}
-		} else {
-			f.message = bodyTooLarge
-		}
 	case kindIs(err, posthorn.Invalid):
 		f.status = http.StatusBadRequest
 	case errors.Is(err, posthorn.ErrOutcomeUnknown):

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -58,6 +57,7 @@ func (s *Server) begin(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(context.Background(), handlerTimeout)
 	defer cancel()
 	c.SetUserContext(ctx)
+	defer discardBody(c)
 	return c.Next()
 }
 
@@ -165,6 +165,9 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	if isMachine(c) || strings.HasPrefix(c.Path(), path.Static) {
 		return c.Next()
 	}
+	if err := bufferForm(c); err != nil {
+		return err
+	}
 	converted, err := adaptor.ConvertRequest(c, true)
 	if err != nil {
 		return posthorn.Because(posthorn.Invalid, "The request could not be read.", err)
@@ -221,11 +224,7 @@ func (s *Server) askToSignIn(c *fiber.Ctx) error {
 	if !ready {
 		return c.Redirect(path.Setup, fiber.StatusSeeOther)
 	}
-	to := path.Login
-	if here := c.OriginalURL(); here != path.Home {
-		to += "?next=" + url.QueryEscape(here)
-	}
-	return c.Redirect(to, fiber.StatusSeeOther)
+	return c.Redirect(path.LoginThen(c.OriginalURL()), fiber.StatusSeeOther)
 }
 
 // isFragment reports whether htmx asks for a part of a page. A page restored from history is a whole one.

@@ -18,8 +18,6 @@ import (
 
 // Limits of every connection.
 const (
-	// maxBody is the largest body that is read at all, in bytes; each endpoint has its own, smaller limit.
-	maxBody = 9 << 20
 	// maxHeader bounds the request line and headers together, in bytes.
 	maxHeader   = 16 << 10
 	readTimeout = 30 * time.Second
@@ -75,7 +73,7 @@ func New(o Options) *Server {
 		StrictRouting:         true,
 		UnescapePath:          true,
 		DisableStartupMessage: true,
-		BodyLimit:             maxBody,
+		StreamRequestBody:     true,
 		ReadBufferSize:        maxHeader,
 		ReadTimeout:           readTimeout,
 		IdleTimeout:           idleTimeout,

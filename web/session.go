@@ -185,7 +185,7 @@ func (s *Server) startSession(c *fiber.Ctx, user posthorn.User, remember bool) e
 	r.session.Options.MaxAge = maxAge
 	r.session.Options.Secure = r.https || s.BaseURL.Scheme == "https"
 	r.session.Values[valueSignedIn] = &posthorn.SignedIn{User: user, Session: posthorn.Session{
-		UserID: user.ID, Address: r.address.String(), UserAgent: clip(c.Get(fiber.HeaderUserAgent), 255),
+		UserID: user.ID, PasswordChangedAt: user.PasswordChangedAt, Address: r.address.String(), UserAgent: clip(c.Get(fiber.HeaderUserAgent), 255),
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(life),
 	}}
 	return s.saveSession(c)

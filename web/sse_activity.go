@@ -117,7 +117,7 @@ func (st *activityStream) send(w *bufio.Writer, count int, worst posthorn.RiskLe
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
-	return write(w, fmt.Sprintf("id: %s\nevent: activity\ndata: %s\n\n", st.newest, data))
+	return write(w, fmt.Sprintf("id: %s\ndata: %s\n\n", st.newest, data))
 }
 
 // pause waits until the next message may be sent; it is false when the stream ended meanwhile.

@@ -108,22 +108,7 @@ func (r *ActivityRecorder) flush(ctx context.Context, shard int, batch []posthor
 			return nil, err
 		}
 	}
-	var stored []posthorn.Activity
-	err := pgx.BeginFunc(ctx, r.db.pool, func(tx pgx.Tx) error {
-		repeated, err := repeats(ctx, tx, append(c.args(), shard), receipts)
-		if err != nil {
-			return err
-		}
-		var events []posthorn.Event
-		stored = stored[:0]
-		for i, rec := range batch {
-			if !repeated[i] {
-				stored = append(stored, rec.Record.Activity)
-				events = append(events, rec.Events...)
-			}
-		}
-		return emit(ctx, tx, events)
-	})
+	stored, err := r.store(ctx, append(c.args(), shard), batch, receipts)
 	if err != nil {
 		r.log.ErrorContext(ctx, "activity not recorded", slog.Int("records", len(batch)),
 			slog.String("first_id", receipts[0].ID.String()), slog.Any("error", err))
@@ -135,6 +120,34 @@ func (r *ActivityRecorder) flush(ctx context.Context, shard int, batch []posthor
 		r.committed(stored)
 	}
 	return receipts, nil
+}
+
+// store runs the transaction of a batch and returns the records that are new.
+func (r *ActivityRecorder) store(ctx context.Context, args []any, batch []posthorn.Recording, receipts []posthorn.Receipt) ([]posthorn.Activity, error) {
+	tx, err := r.db.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
+	repeated, err := repeats(ctx, tx, args, receipts)
+	if err != nil {
+		return nil, err
+	}
+	var stored []posthorn.Activity
+	var events []posthorn.Event
+	for i, rec := range batch {
+		if !repeated[i] {
+			stored = append(stored, rec.Record.Activity)
+			events = append(events, rec.Events...)
+		}
+	}
+	if err := emit(ctx, tx, events); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return nil, &commitError{err}
+	}
+	return stored, nil
 }
 
 // repeats runs recordSQL. It replaces the receipts of repeated posts with the first ones and says which they are.

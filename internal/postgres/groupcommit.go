@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -54,6 +55,18 @@ var errStopping = posthorn.Errorf(posthorn.Unavailable, "Posthorn is stopping")
 
 // errOutcomeUnknown is the answer when the database went away during a commit and did not come back in time.
 var errOutcomeUnknown = posthorn.Because(posthorn.Unavailable, "The database went away while it was committing", posthorn.ErrOutcomeUnknown)
+
+// commitError is a failed COMMIT. Only that can leave an outcome unknown: a transaction that broke before is rolled back.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "commit: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
+
+// isCommitLost reports whether err leaves it open whether the transaction was committed.
+func isCommitLost(err error) bool {
+	_, committing := errors.AsType[*commitError](err)
+	return committing && outcomeUnknown(err)
+}
 
 func newGroupCommit[T, R any](limits groupLimits, size func(T) int, flush func(context.Context, int, []T) ([]R, error)) *groupCommit[T, R] {
 	g := &groupCommit[T, R]{
@@ -155,7 +168,7 @@ func (g *groupCommit[T, R]) commit(shard int, batch []*waiting[T, R]) {
 		for _, w := range batch {
 			g.commit(shard, []*waiting[T, R]{w})
 		}
-	case outcomeUnknown(err):
+	case isCommitLost(err):
 		// Settling may take long; the flusher goes on meanwhile.
 		g.work.Go(func() { g.settle(shard, batch) })
 	default:

@@ -44,6 +44,9 @@ const (
 // Themes lists the themes in the order in which they are offered.
 func Themes() []Theme { return []Theme{ThemeSystem, ThemeLight, ThemeDark} }
 
+// Valid reports whether the theme is one of Themes.
+func (t Theme) Valid() bool { return slices.Contains(Themes(), t) }
+
 // User is a person who can sign in.
 type User struct {
 	ID       UserID
@@ -86,6 +89,9 @@ type Session struct {
 	// TokenHash is the SHA-256 of the token in the cookie; it is the session's identity.
 	TokenHash [32]byte
 	UserID    UserID
+	// PasswordChangedAt is the user's, as it was when the password was checked. A password that was changed since then
+	// signs nobody in.
+	PasswordChangedAt time.Time
 	// Data is what the browser's session keeps between requests, opaque to everyone but package web.
 	Data []byte
 	// Address and UserAgent are those of the sign-in.
@@ -109,6 +115,12 @@ const (
 	ScopeWrite   Scope = "write"
 	ScopePublish Scope = "publish"
 )
+
+// Scopes lists the scopes in the order in which they are offered.
+func Scopes() []Scope { return []Scope{ScopeRead, ScopeWrite, ScopePublish} }
+
+// Valid reports whether the scope is one of Scopes.
+func (s Scope) Valid() bool { return slices.Contains(Scopes(), s) }
 
 // APIKey describes a key; the key itself is known to its holder alone.
 type APIKey struct {

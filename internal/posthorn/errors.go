@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind says what class of failure an Error is. Package web turns a kind into a status; nothing else does.
@@ -59,7 +60,9 @@ type Error struct {
 	Message string
 	// Fields maps a field's name to what is wrong with it, for forms and for the "fields" of an API error.
 	Fields map[string]string
-	Err    error
+	// RetryAt is when a RateLimited request may be made again, zero when that is not known.
+	RetryAt time.Time
+	Err     error
 }
 
 // Error returns the message, the fields and the cause, for logs.

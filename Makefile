@@ -1,0 +1,71 @@
+# Everything a developer does with Posthorn. `make help` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+
+# TESTFLAGS is handed to go test; CI sets -race.
+TESTFLAGS ?=
+
+# VERSION is written into the binary.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X main.version=$(VERSION)
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Start Posthorn on http://localhost:8090, with everything it needs
+	@POSTHORN_ENV=$${POSTHORN_ENV:-development} \
+	 POSTHORN_ALLOW_HTTP_TARGETS=$${POSTHORN_ALLOW_HTTP_TARGETS:-true} \
+	 POSTHORN_ALLOW_TARGET_CIDRS=$${POSTHORN_ALLOW_TARGET_CIDRS:-127.0.0.0/8,::1/128} \
+	 exec bin/posthorn serve
+
+.PHONY: build
+build: ## Build bin/posthorn (needs Go alone)
+	@mkdir -p bin
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/posthorn ./cmd/posthorn
+
+.PHONY: generate
+generate: static/node_modules/.package-lock.json ## Regenerate templates, style sheet and scripts
+	go tool templ generate -path views
+	npm --prefix static run --silent build
+
+.PHONY: test
+test: ## Run all tests: unit, database, HTTP, browser
+	@sh scripts/need chromium npm
+	@$(MAKE) --no-print-directory static/node_modules/.package-lock.json
+	go test $(TESTFLAGS) -timeout 15m ./...
+
+.PHONY: check
+check: $(GOLANGCI) ## Check generated files, formatting, lint, module file
+	@sh scripts/generated
+	go mod tidy -diff
+	go vet ./...
+	$(GOLANGCI) run ./...
+
+.PHONY: bench
+bench: ## Measure the ingest, with and without group commit
+	go test -run '^$$' -bench . -benchtime 10s ./internal/postgres ./internal/app
+
+.PHONY: fuzz
+fuzz: ## Fuzz the parsers for a minute each
+	go test -run '^$$' -fuzz FuzzParseActivity -fuzztime 1m ./internal/posthorn
+
+.PHONY: clean
+clean: ## Remove what was built; the data in var/ stays
+	rm -rf bin static/node_modules
+
+$(GOLANGCI):
+	@echo "need: golangci-lint $(GOLANGCI_VERSION) is not built yet; building it into bin/"
+	@mkdir -p bin && GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv bin/golangci-lint $@
+
+static/node_modules/.package-lock.json: static/package.json static/package-lock.json
+	@sh scripts/need npm
+	@echo "need: installing the front-end packages into static/node_modules"
+	@npm --prefix static ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"posthorn/internal/config"
+	"posthorn/internal/live"
+	"posthorn/internal/postgres"
+	"posthorn/internal/posthorn"
+	"posthorn/views/path"
+	"posthorn/web"
+)
+
+// stopTimeout is how long requests in hand may take to end. With closeTimeout it stays under the 20 seconds in which the
+// process is gone after SIGTERM only because both hardly ever run out; what is cut off was not acknowledged.
+const stopTimeout = 10 * time.Second
+
+// App is a running Posthorn.
+type App struct {
+	*Backend
+	// URL is where people reach the server.
+	URL      *url.URL
+	listener net.Listener
+	server   *web.Server
+	recorder *postgres.ActivityRecorder
+	hub      *live.Hub[posthorn.ActivityNotice]
+	hints    *postgres.Hints
+}
+
+// New opens the backend, makes the first owner where the configuration asks for one, and listens; it does not answer
+// yet. version is shown on the sign-in page. After an error nothing is left open.
+func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*App, error) {
+	backend, err := OpenBackend(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge)}
+	if err := a.prepare(ctx, version); err != nil {
+		return nil, errors.Join(err, backend.Close())
+	}
+	return a, nil
+}
+
+func (a *App) prepare(ctx context.Context, version string) error {
+	if err := a.firstOwner(ctx); err != nil {
+		return err
+	}
+	base, err := url.Parse(a.Config.BaseURL)
+	if err != nil {
+		return fmt.Errorf("parse POSTHORN_BASE_URL: %w", err)
+	}
+	a.URL = base
+	secrets, err := ingestSecrets(a.Config)
+	if err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	if a.listener, err = lc.Listen(ctx, "tcp", a.Config.Addr); err != nil {
+		return fmt.Errorf("listen on POSTHORN_ADDR: %w", err)
+	}
+	if base.Port() == "0" { // the configuration left the port open, and so the address that follows from it
+		_, port, _ := net.SplitHostPort(a.Addr())
+		base.Host = net.JoinHostPort(base.Hostname(), port)
+	}
+	a.hints = postgres.NewHints(a.DB, a.Log, a.hub.Hint)
+	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.announce)
+	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
+	a.server = web.New(web.Options{
+		Log:            a.Log,
+		Accounts:       a.Accounts,
+		Sessions:       postgres.NewSessions(a.DB),
+		Ingest:         posthorn.NewIngest(secrets, a.Accounts, a.recorder, link),
+		Activity:       postgres.NewActivityFeed(a.DB),
+		Live:           a.hub,
+		Ready:          readiness{a.DB},
+		BaseURL:        base,
+		TrustedProxies: a.Config.TrustedProxies,
+		CookieKeys:     a.Box.CookieKeys("session cookie"),
+		Version:        version,
+	})
+	return nil
+}
+
+func ingestSecrets(cfg *config.Config) ([]posthorn.IngestSecret, error) {
+	var secrets []posthorn.IngestSecret
+	for _, s := range cfg.IngestSecrets {
+		secret := posthorn.IngestSecret{Secret: s.Secret.Reveal()}
+		if s.Tenant != "" {
+			var err error
+			if secret.Tenant, err = posthorn.ParseTenantID(s.Tenant); err != nil {
+				return nil, fmt.Errorf("ACTIVITY_WEBHOOK_SECRET is bound to %q: %w", s.Tenant, err)
+			}
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, nil
+}
+
+// announce tells open feeds, here and in other processes, what was just committed.
+func (a *App) announce(records []posthorn.Activity) {
+	for i := range records {
+		notice := posthorn.ActivityNotice{Newest: records[i].ID, Worst: records[i].RiskLevel}
+		for _, topic := range records[i].Topics() {
+			a.hub.Publish(topic, notice)
+		}
+	}
+	a.hints.Send()
+}
+
+// Addr is the address that the server listens on, with the port that was chosen where the configuration left it open.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run answers until ctx ends, then stops: event streams end, requests in hand finish, what was accepted is committed,
+// and the private PostgreSQL goes with its last user.
+func (a *App) Run(ctx context.Context) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	work.Go(func() { a.maintenance().Run(background) })
+	work.Go(func() { a.hints.RunSender(background) })
+	work.Go(func() { a.hints.RunListener(background) })
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve(a.listener) }()
+	a.Log.InfoContext(ctx, "posthorn is up", slog.String("addr", a.Addr()), slog.String("url", a.URL.String()))
+
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		a.Log.Info("posthorn is stopping", slog.String("reason", reason(ctx)))
+		err = a.stopServing(served)
+	}
+	cancel()
+	work.Wait()
+	a.recorder.Close()
+	err = errors.Join(err, a.Backend.Close())
+	a.Log.Info("posthorn has stopped")
+	return err
+}
+
+func reason(ctx context.Context) string {
+	return strings.TrimSuffix(context.Cause(ctx).Error(), " signal received")
+}
+
+func (a *App) stopServing(served <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		a.Log.WarnContext(ctx, "requests were cut off", slog.Any("error", err))
+		return nil
+	}
+	return <-served
+}

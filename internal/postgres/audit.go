@@ -1,0 +1,55 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"posthorn/internal/posthorn"
+)
+
+// inTx runs a change and what is committed with it, all or nothing. op says what is being done, with its ids.
+func (db *DB) inTx(ctx context.Context, op string, change func(tx pgx.Tx) error) error {
+	return translate(pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, change), op)
+}
+
+// writeAudit adds entries to the audit log, in the transaction of the change that they tell of.
+func writeAudit(ctx context.Context, tx pgx.Tx, entries ...posthorn.AuditEntry) error {
+	for _, e := range entries {
+		before, err := auditJSON(e.Before)
+		if err != nil {
+			return fmt.Errorf("write audit entry %s: %w", e.ID, err)
+		}
+		after, err := auditJSON(e.After)
+		if err != nil {
+			return fmt.Errorf("write audit entry %s: %w", e.ID, err)
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO audit_log (id, tenant_id, actor_id, actor, address, action, subject, before, after)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9::json)`,
+			e.ID.UUID(), e.TenantID.UUID(), nullID(e.Actor.UserID.UUID()), e.Actor.Name, e.Actor.Address, string(e.Action),
+			e.Subject, before, after)
+		if err != nil {
+			return fmt.Errorf("write audit entry %s: %w", e.ID, err)
+		}
+	}
+	return nil
+}
+
+func auditJSON(fields map[string]any) (any, error) {
+	if fields == nil {
+		return nil, nil //nolint:nilnil // NULL is what no fields are stored as
+	}
+	raw, err := json.Marshal(fields)
+	return string(raw), err
+}
+
+// nullID maps the zero id to NULL.
+func nullID(id uuid.UUID) any {
+	if id == uuid.Nil {
+		return nil
+	}
+	return id
+}

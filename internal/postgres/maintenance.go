@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// maintenanceInterval is the mean pause between two runs; maintenanceRetry the one after a failed run.
+	maintenanceInterval = 10 * time.Minute
+	maintenanceRetry    = time.Minute
+	// cleanBatch is how many rows one statement deletes, cleanBatches how many statements one run gives a table.
+	cleanBatch   = 1000
+	cleanBatches = 100
+	// signInFailuresKept is how long failed sign-ins that block nobody any more are remembered.
+	signInFailuresKept = 24 * time.Hour
+	// activityMinutesKept is how far back the overview's counts go: two months, the range before the longest one included.
+	activityMinutesKept = 62 * day
+)
+
+// MaintenanceReport says what a run did.
+type MaintenanceReport struct {
+	// Created and Dropped are partitions. Postponed ones are past their retention and still in use by an open transaction.
+	Created, Dropped, Postponed []PartitionState
+	// Deleted counts the rows that went, by table.
+	Deleted map[string]int64
+	// Elsewhere says that another process was cleaning up, so that this run only looked after the partitions ahead.
+	Elsewhere bool
+}
+
+// Maintenance makes partitions ahead, drops them behind and deletes rows that have expired. Any number of processes may
+// run it on one database; one of them at a time does the work.
+type Maintenance struct {
+	db        *DB
+	retention Retention
+}
+
+// NewMaintenance makes the maintenance of a database. It logs to the database's logger.
+func NewMaintenance(db *DB, retention Retention) *Maintenance {
+	return &Maintenance{db: db, retention: retention}
+}
+
+// Run does the maintenance at once and then about every ten minutes until ctx ends. A failure is logged and the work is
+// tried again after a minute.
+func (m *Maintenance) Run(ctx context.Context) {
+	for {
+		wait := maintenanceInterval
+		if _, err := m.RunOnce(ctx); err != nil && ctx.Err() == nil {
+			m.db.log.ErrorContext(ctx, "database maintenance failed", slog.Any("error", err))
+			wait = maintenanceRetry
+		}
+		// A fifth of jitter, so that processes started together drift apart.
+		if pause(ctx, wait*9/10+rand.N(wait/5)) != nil {
+			return
+		}
+	}
+}
+
+// RunOnce does the maintenance once. At start its error is a reason to stop: without today's partition nothing can be
+// stored. What is merely still in use is no error.
+func (m *Maintenance) RunOnce(ctx context.Context) (MaintenanceReport, error) {
+	return m.runOnce(ctx, time.Now())
+}
+
+func (m *Maintenance) runOnce(ctx context.Context, now time.Time) (MaintenanceReport, error) {
+	r := MaintenanceReport{Deleted: map[string]int64{}}
+	var errs []error
+	for _, p := range m.retention.tables() {
+		made, err := m.db.ensure(ctx, p, p.wanted(now))
+		r.Created = append(r.Created, made...)
+		errs = append(errs, err)
+	}
+	ran, err := m.db.tryLock(ctx, lockCleanUp, func() error { return m.cleanUp(ctx, now, &r) })
+	r.Elsewhere = !ran && err == nil
+	return r, errors.Join(append(errs, err)...)
+}
+
+func (m *Maintenance) cleanUp(ctx context.Context, now time.Time, r *MaintenanceReport) error {
+	var errs []error
+	for _, p := range m.retention.tables() {
+		d, err := m.db.dropExpired(ctx, p, now)
+		r.Dropped = append(r.Dropped, d.dropped...)
+		r.Postponed = append(r.Postponed, d.postponed...)
+		errs = append(errs, err)
+	}
+	for _, c := range cleanings {
+		n, err := m.db.clean(ctx, c, now)
+		r.Deleted[c.table] = n
+		errs = append(errs, err)
+		if n > 0 {
+			m.db.log.InfoContext(ctx, "expired rows deleted", slog.String("table", c.table), slog.Int64("rows", n))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// cleaning deletes the rows of a table that nobody will ask for again.
+type cleaning struct {
+	table string
+	// keep is how long before now the cutoff lies.
+	keep time.Duration
+	// rows selects the ctid of up to $2 rows older than $1.
+	rows string
+}
+
+// A row that another transaction is renewing is skipped, so that no cleaning waits and no renewed row is lost.
+var cleanings = []cleaning{
+	{"idempotency_keys", 0, `SELECT ctid FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`},
+	{"sessions", 0, `SELECT ctid FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`},
+	{"sign_in_failures", signInFailuresKept, `SELECT ctid FROM sign_in_failures WHERE last_at < $1 AND blocked_until < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`},
+	// Tenant by tenant, because that is how the primary key finds old minutes without reading the others.
+	{"activity_minutes", activityMinutesKept, `SELECT m.old FROM tenants t CROSS JOIN LATERAL (SELECT ctid AS old FROM activity_minutes
+		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`},
+}
+
+func (db *DB) clean(ctx context.Context, c cleaning, now time.Time) (deleted int64, err error) {
+	statement := fmt.Sprintf(`DELETE FROM %s WHERE ctid = ANY (ARRAY(%s))`, c.table, c.rows)
+	for range cleanBatches {
+		tag, err := db.pool.Exec(ctx, statement, now.Add(-c.keep), cleanBatch)
+		deleted += tag.RowsAffected()
+		if err != nil {
+			return deleted, translate(err, "delete expired rows of "+c.table)
+		}
+		if tag.RowsAffected() < cleanBatch {
+			break
+		}
+	}
+	return deleted, nil
+}

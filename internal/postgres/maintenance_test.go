@@ -1,0 +1,153 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"posthorn/internal/postgres"
+	"posthorn/internal/testkit"
+)
+
+func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t)
+	tenant, user := uuid.New(), uuid.New()
+	now := time.Now()
+	exec(t, db, `INSERT INTO tenants (id, name, api_secret) VALUES ($1, 'n', '')`, tenant)
+	exec(t, db, `INSERT INTO users (id, tenant_id, email, name, role, password_hash) VALUES ($1, $2, 'a@b.c', 'n', 'owner', '')`, user, tenant)
+	exec(t, db, `INSERT INTO idempotency_keys (scope, key, response, expires_at)
+		SELECT 's', i::text, '{}', $1::timestamptz + (i - 2500) * interval '1 second' FROM generate_series(0, 2600) i`, now)
+	exec(t, db, `INSERT INTO sessions (token_hash, user_id, data, address, user_agent, expires_at)
+		VALUES ('old', $1, '', '', '', $2::timestamptz - interval '1 second'), ('new', $1, '', '', '', $2::timestamptz + interval '1 minute')`, user, now)
+	exec(t, db, `INSERT INTO sign_in_failures (key, failures, last_at, blocked_until) VALUES
+		('stale', 3, $1::timestamptz - interval '25 hours', $1::timestamptz - interval '25 hours'),
+		('still blocking', 9, $1::timestamptz - interval '25 hours', $1::timestamptz + interval '1 hour'),
+		('recent', 1, $1::timestamptz - interval '23 hours', $1::timestamptz - interval '23 hours')`, now)
+	exec(t, db, `INSERT INTO activity_minutes (tenant_id, minute, shard, low, medium, high, critical, unrated, errors)
+		SELECT $1, $2::timestamptz - d * interval '1 day', 0, 1, 0, 0, 0, 0, 0 FROM generate_series(0, 70) d`, tenant, now)
+
+	report, err := postgres.NewMaintenance(db, postgres.Retention{Events: testkit.EventRetention}).RunOnceAt(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for table, want := range map[string]struct{ deleted, left int64 }{
+		"idempotency_keys": {2500, 101}, "sessions": {1, 1}, "sign_in_failures": {1, 2}, "activity_minutes": {8, 63},
+	} {
+		var left int64
+		if err := db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+		if report.Deleted[table] != want.deleted || left != want.left {
+			t.Errorf("%s: deleted %d and left %d, want %d and %d", table, report.Deleted[table], left, want.deleted, want.left)
+		}
+	}
+}
+
+func TestARowThatIsBeingRenewedIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t)
+	exec(t, db, `INSERT INTO idempotency_keys (scope, key, response, expires_at) VALUES ('s', 'k', '1', now() - interval '1 hour')`)
+	tx, err := db.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `UPDATE idempotency_keys SET response = '2', expires_at = now() + interval '1 day'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := postgres.NewMaintenance(db, postgres.Retention{Events: testkit.EventRetention}).RunOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var response string
+	if err := db.Pool().QueryRow(t.Context(), `SELECT response FROM idempotency_keys`).Scan(&response); err != nil || response != "2" {
+		t.Errorf("response %q, %v; want the renewed one", response, err)
+	}
+}
+
+func TestOnlyOneProcessCleansUpAndTheOthersStillMakePartitions(t *testing.T) {
+	t.Parallel()
+	db := migrated(t)
+	err := db.WithCleanUpLock(t.Context(), func() error {
+		report, err := postgres.NewMaintenance(db, twoDays).RunOnceAt(t.Context(), start)
+		if !report.Elsewhere || len(report.Created) == 0 || len(report.Deleted) > 0 {
+			t.Errorf("beside another process: %+v", report)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := runAt(t, db, twoDays, start); report.Elsewhere || len(report.Deleted) == 0 {
+		t.Errorf("alone: %+v", report)
+	}
+}
+
+func TestALockIsFreeAgainAfterAFailureAndAWaiterStopsWhenItIsToldTo(t *testing.T) {
+	t.Parallel()
+	db := migrated(t)
+	boom := errors.New("boom")
+	if err := db.WithCleanUpLock(t.Context(), func() error { return boom }); !errors.Is(err, boom) {
+		t.Errorf("got %v, want the failure", err)
+	}
+	err := db.WithCleanUpLock(t.Context(), func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		return db.WithCleanUpLock(ctx, func() error { t.Error("two hold the lock"); return nil })
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that the waiter ran out of time", err)
+	}
+}
+
+// lockedBuffer collects log lines and tells of the first one that has a word.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	word string
+	seen chan struct{}
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !strings.Contains(b.buf.String(), b.word) && bytes.Contains(p, []byte(b.word)) {
+		close(b.seen)
+	}
+	return b.buf.Write(p)
+}
+
+func TestTheLoopWorksAtOnceLogsWhatItDidAndEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	url := testkit.EmptyURL(t)
+	if _, err := open(t, url).Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log := &lockedBuffer{word: "table=events", seen: make(chan struct{})}
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		postgres.NewMaintenance(db, twoDays).Run(ctx)
+	}()
+	<-log.seen
+	cancel()
+	<-done
+	if text := log.buf.String(); !strings.Contains(text, `msg="partition created" table=user_activity_history partition=user_activity_history_p`) {
+		t.Errorf("log is\n%s", text)
+	}
+}

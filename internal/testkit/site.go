@@ -1,0 +1,215 @@
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"posthorn/internal/app"
+	"posthorn/internal/config"
+	"posthorn/internal/posthorn"
+	"posthorn/views/path"
+)
+
+// Site is a running Posthorn on a database of its own.
+type Site struct {
+	*app.App
+	// URL is its address, without a slash at the end.
+	URL string
+	// Secret is what workers present.
+	Secret string
+	// Owner is the sign-in of the first owner.
+	Owner posthorn.Bootstrap
+	t     testing.TB
+}
+
+// Start runs Posthorn for a test, in development, set up with an owner; variables add to its configuration. It stops with
+// the test, and a stop that fails fails the test.
+func Start(t testing.TB, variables ...string) *Site {
+	t.Helper()
+	return start(t, append([]string{"POSTHORN_DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + URL(t)}, variables...))
+}
+
+// Join runs a second process's worth of Posthorn on the database of a site.
+func Join(t testing.TB, first *Site, variables ...string) *Site {
+	t.Helper()
+	return start(t, append([]string{
+		"POSTHORN_DATA_DIR=" + first.Config.DataDir, "DATABASE_URL=" + first.Config.DatabaseURL.Reveal(),
+	}, variables...))
+}
+
+func start(t testing.TB, variables []string) *Site {
+	t.Helper()
+	s := &Site{t: t, Secret: "test-secret-of-the-workers"}
+	cfg, err := config.Load(append([]string{"POSTHORN_ADDR=127.0.0.1:0", "ACTIVITY_WEBHOOK_SECRET=" + s.Secret}, variables...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if s.App, err = app.New(t.Context(), cfg, log, "test"); err != nil {
+		t.Fatal(err)
+	}
+	s.URL = "http://" + s.Addr()
+	if cfg.Env == config.Development && cfg.AdminEmail == "" {
+		if s.Owner, err = s.SignIn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return s
+}
+
+// testWriter sends the log of a site to the log of its test.
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(line []byte) (int, error) {
+	w.t.Logf("%s", bytes.TrimSpace(line))
+	return len(line), nil
+}
+
+// Answer is an answer, read whole.
+type Answer struct {
+	*http.Response
+	Text string
+}
+
+// HTML parses the answer as a page.
+func (a Answer) HTML(t testing.TB) *goquery.Document {
+	t.Helper()
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(a.Text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// Client is a browser without a screen: it keeps cookies and does not follow redirects.
+type Client struct {
+	site *Site
+	http *http.Client
+}
+
+// Client returns a client that is not signed in.
+func (s *Site) Client() *Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{site: s, http: &http.Client{Jar: jar, CheckRedirect: stay}}
+}
+
+// SignedIn returns a client that is signed in as the first owner.
+func (s *Site) SignedIn() *Client { return s.SignedInAs(s.Owner.Email, s.Owner.Password) }
+
+// SignedInAs returns a client that is signed in.
+func (s *Site) SignedInAs(email, password string) *Client {
+	s.t.Helper()
+	c := s.Client()
+	a := c.Post(path.Login, url.Values{posthorn.FieldEmail: {email}, posthorn.FieldPassword: {password}})
+	if a.StatusCode != http.StatusSeeOther {
+		s.t.Fatalf("sign in as %s: %d\n%s", email, a.StatusCode, a.Text)
+	}
+	return c
+}
+
+// Do sends a request to a path of the site, with headers in pairs.
+func (c *Client) Do(method, target string, body io.Reader, headers ...string) Answer {
+	t := c.site.t
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, c.site.URL+target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Answer{Response: res, Text: string(text)}
+}
+
+// Get asks for a page, or with headers of htmx for a fragment.
+func (c *Client) Get(target string, headers ...string) Answer {
+	c.site.t.Helper()
+	return c.Do(http.MethodGet, target, nil, headers...)
+}
+
+// Post sends a form.
+func (c *Client) Post(target string, form url.Values, headers ...string) Answer {
+	c.site.t.Helper()
+	return c.Do(http.MethodPost, target, strings.NewReader(form.Encode()),
+		append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
+}
+
+// Activity is a valid record to post; fields replace or add to it, and nil takes away.
+func Activity(fields map[string]any) map[string]any {
+	body := map[string]any{
+		"activityType": "kyt", "userId": "user_1", "blockchain": "bitcoin", "transactionHash": "3a1bfd9d", "riskLevel": "low", "riskScore": 12,
+	}
+	maps.Copy(body, fields)
+	maps.DeleteFunc(body, func(_ string, v any) bool { return v == nil })
+	return body
+}
+
+// PostActivity posts a record as a worker does and returns its id.
+func (s *Site) PostActivity(fields map[string]any) string {
+	s.t.Helper()
+	body, err := json.Marshal(Activity(fields))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a := s.Ingest(string(body))
+	var receipt struct{ ID string }
+	if err := json.Unmarshal([]byte(a.Text), &receipt); err != nil || a.StatusCode != http.StatusCreated {
+		s.t.Fatalf("post %s: %d %s", body, a.StatusCode, a.Text)
+	}
+	return receipt.ID
+}
+
+// Ingest posts a body as a worker does; headers in pairs replace or add to the usual ones.
+func (s *Site) Ingest(body string, headers ...string) Answer {
+	s.t.Helper()
+	return s.Client().Do(http.MethodPost, path.IngestActivity, strings.NewReader(body),
+		append([]string{"Content-Type", "application/json", "X-Activity-Webhook-Secret", s.Secret}, headers...)...)
+}
+
+// CreateUser adds a person to the first tenant.
+func (s *Site) CreateUser(role posthorn.Role, email, externalID string) posthorn.User {
+	s.t.Helper()
+	u, err := s.Accounts.CreateUser(s.t.Context(), posthorn.CommandLine(), posthorn.NewUser{
+		TenantID: s.Owner.TenantID, Email: email, Name: "Amara Okafor", Role: role, ExternalID: externalID, Password: UserPassword,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}
+
+// UserPassword is the password of everybody whom CreateUser made.
+const UserPassword = "correct horse battery"

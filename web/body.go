@@ -1,0 +1,67 @@
+package web
+
+import (
+	"errors"
+	"io"
+
+	"github.com/gofiber/fiber/v2"
+
+	"posthorn/internal/posthorn"
+)
+
+// Bodies are streamed: a handler decides, after it knows who is asking, whether to read one and how much of it. What it
+// leaves unread has to be dealt with, because the server would take it for the next request of the connection.
+const (
+	// maxForm is the largest form that a page posts, in bytes.
+	maxForm = 64 << 10
+	// maxDiscard is how much of an unwanted body is read and thrown away, in bytes, so that its sender, who reads no
+	// answer before it has sent everything, gets to see one. The connection of a longer one is closed.
+	maxDiscard = 64 << 20
+)
+
+// bodyTooLarge is the answer to a body beyond the limit of its endpoint.
+const bodyTooLarge = "Request body too large"
+
+// readBody returns the body of a request, of at most limit bytes; a larger one is TooLarge. It is the body as it was
+// sent: Fiber's own Body inflates compressed ones past every limit.
+func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
+	tooLarge := posthorn.Errorf(posthorn.TooLarge, bodyTooLarge)
+	if c.Request().Header.ContentLength() > limit {
+		return nil, tooLarge
+	}
+	stream := c.Context().RequestBodyStream()
+	if stream == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(stream, int64(limit)+1))
+	if err != nil {
+		return nil, posthorn.Because(posthorn.Invalid, "The request body did not arrive whole.", err)
+	}
+	if len(body) > limit {
+		return nil, tooLarge
+	}
+	return body, nil
+}
+
+// discardBody reads what was left of the body, or, when that is too much or does not come, has the connection closed
+// after the answer.
+func discardBody(c *fiber.Ctx) {
+	stream := c.Context().RequestBodyStream()
+	if stream == nil {
+		return
+	}
+	n, err := io.CopyN(io.Discard, stream, maxDiscard)
+	if n == maxDiscard || err != nil && !errors.Is(err, io.EOF) {
+		c.Context().SetConnectionClose()
+	}
+}
+
+// bufferForm reads the body of a page's request, so that it can be used as a form.
+func bufferForm(c *fiber.Ctx) error {
+	body, err := readBody(c, maxForm)
+	if err != nil {
+		return err
+	}
+	c.Request().SetBodyRaw(body)
+	return nil
+}
