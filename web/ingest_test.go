@@ -15,12 +15,12 @@ import (
 
 	"posthorn/internal/postgres"
 	"posthorn/internal/posthorn"
-	"posthorn/internal/testkit"
+	"posthorn/internal/sitekit"
 	"posthorn/views/path"
 )
 
 // stored counts the records of a site's tenant.
-func stored(t *testing.T, s *testkit.Site) int {
+func stored(t *testing.T, s *sitekit.Site) int {
 	t.Helper()
 	n, err := postgres.NewActivityFeed(s.DB).Counts(t.Context(), posthorn.ActivityScope{TenantID: s.Owner.TenantID}, posthorn.ActivityFilter{})
 	if err != nil {
@@ -31,7 +31,7 @@ func stored(t *testing.T, s *testkit.Site) int {
 
 func body(t *testing.T, fields map[string]any) string {
 	t.Helper()
-	b, err := json.Marshal(testkit.Activity(fields))
+	b, err := json.Marshal(sitekit.Activity(fields))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ const requestID = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 func TestIngestAnswersAsTheContractSays(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t)
+	s := sitekit.Start(t)
 	pad := func(size int) string {
 		b := body(t, map[string]any{"requestPayload": map[string]any{"pad": ""}})
 		return strings.Replace(b, `"pad":""`, `"pad":"`+strings.Repeat("x", size-len(b))+`"`, 1)
@@ -98,7 +98,7 @@ func TestIngestAnswersAsTheContractSays(t *testing.T) {
 
 func TestIngestWithAnotherMethodIs405(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t)
+	s := sitekit.Start(t)
 	a := s.Client().Get(path.IngestActivity)
 	if a.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(a.Header.Get("Allow"), http.MethodPost) {
 		t.Errorf("%d, allow %q", a.StatusCode, a.Header.Get("Allow"))
@@ -107,7 +107,7 @@ func TestIngestWithAnotherMethodIs405(t *testing.T) {
 
 func TestARefusedPostStoresNothing(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t)
+	s := sitekit.Start(t)
 	for _, b := range []string{"", "{}", `{"activityType":"kyt"}`, body(t, map[string]any{"riskScore": 101})} {
 		s.Ingest(b)
 	}
@@ -119,7 +119,7 @@ func TestARefusedPostStoresNothing(t *testing.T) {
 
 func TestAnIdempotencyKeyAnswersTheFirstResultAgain(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t, "ACTIVITY_WEBHOOK_SECRET=test-secret-of-the-workers,another-secret-of-the-workers")
+	s := sitekit.Start(t, "ACTIVITY_WEBHOOK_SECRET=test-secret-of-the-workers,another-secret-of-the-workers")
 	first := s.Ingest(body(t, nil), "Idempotency-Key", "k1")
 	again := s.Ingest(body(t, map[string]any{"userId": "user_2"}), "Idempotency-Key", "k1")
 	if first.StatusCode != 201 || again.StatusCode != 201 || first.Text != again.Text {
@@ -140,14 +140,14 @@ func TestAnIdempotencyKeyAnswersTheFirstResultAgain(t *testing.T) {
 
 func TestASecretMayBeBoundToATenant(t *testing.T) {
 	t.Parallel()
-	first := testkit.Start(t)
+	first := sitekit.Start(t)
 	second, err := first.Accounts.CreateTenant(t.Context(), posthorn.CommandLine(), posthorn.NewTenant{
-		Name: "Second", OwnerEmail: "second@posthorn.example", OwnerPassword: testkit.UserPassword,
+		Name: "Second", OwnerEmail: "second@posthorn.example", OwnerPassword: sitekit.UserPassword,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound := testkit.Join(t, first, "ACTIVITY_WEBHOOK_SECRET="+second.TenantID.String()+":bound-secret-of-the-workers,"+first.Secret)
+	bound := sitekit.Join(t, first, "ACTIVITY_WEBHOOK_SECRET="+second.TenantID.String()+":bound-secret-of-the-workers,"+first.Secret)
 	bound.Ingest(body(t, nil), "X-Activity-Webhook-Secret", "bound-secret-of-the-workers")
 	bound.Ingest(body(t, nil))
 	for _, tenant := range []posthorn.TenantID{first.Owner.TenantID, second.TenantID} {
@@ -163,7 +163,7 @@ func TestASecretMayBeBoundToATenant(t *testing.T) {
 func TestMalformedBodiesAreNeverAFaultAndNeverARow(t *testing.T) {
 	t.Parallel()
 	const bodies, workers = 10_000, 20
-	s := testkit.Start(t)
+	s := sitekit.Start(t)
 	var mu sync.Mutex
 	created := 0
 	var work sync.WaitGroup
@@ -244,7 +244,7 @@ func mutate(rnd *rand.Rand, valid string) string {
 
 func TestACompressedBodyIsNotInflated(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t)
+	s := sitekit.Start(t)
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)
 	if _, err := w.Write(bytes.Repeat([]byte(" "), 64<<20)); err != nil {
@@ -261,7 +261,7 @@ func TestACompressedBodyIsNotInflated(t *testing.T) {
 // Fiber reuses its buffers: what one request left must not be in the record of another.
 func TestConcurrentPostsKeepTheirOwnValues(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t)
+	s := sitekit.Start(t)
 	const posts = 300
 	answered := make([]string, posts)
 	var work sync.WaitGroup

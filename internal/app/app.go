@@ -71,7 +71,7 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		base.Host = net.JoinHostPort(base.Hostname(), port)
 	}
 	a.hints = postgres.NewHints(a.DB, a.Log, a.hub.Hint)
-	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.announce)
+	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, postgres.DefaultGroupLimits, a.announce)
 	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
 	a.server = web.New(web.Options{
 		Log:            a.Log,

@@ -64,6 +64,31 @@ func TestGuessesAtTheSameTimeDoNotExceedTheLimitOfTheAddress(t *testing.T) {
 	}
 }
 
+func TestAttemptsThatShareTheirKeysDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	f := newAccounts(t)
+	orders := [][]string{{"a", "b", "c", "d"}, {"d", "c", "b", "a"}, {"c", "a", "d", "b"}, {"b", "d", "a", "c"}}
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			err := f.store.UpdateSignInFailures(t.Context(), orders[i%len(orders)], func(counts []posthorn.SignInFailures) error {
+				for k := range counts {
+					counts[k].Failures++
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	var least int
+	if err := f.db.Pool().QueryRow(t.Context(), `SELECT min(failures) FROM sign_in_failures`).Scan(&least); err != nil || least != 100 {
+		t.Errorf("counted %d of 100, error %v", least, err)
+	}
+}
+
 func TestARefusedGuessLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	f := newAccounts(t)
@@ -124,7 +149,7 @@ func TestASignInForgetsTheFailuresOfItsAccount(t *testing.T) {
 	attempt := posthorn.SignInAttempt{Email: ownerEmail, Password: "wrong", Address: "192.0.2.1"}
 	for range 4 {
 		_, err := f.SignIn(t.Context(), attempt)
-		wantKind(t, err, posthorn.Unauthorized)
+		wantKind(t, err, posthorn.Unauthorized, "")
 	}
 	attempt.Password = ownerPassword
 	if _, err := f.SignIn(t.Context(), attempt); err != nil {

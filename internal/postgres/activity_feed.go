@@ -55,18 +55,8 @@ func scanRecord(row pgx.CollectableRow) (posthorn.ActivityRecord, error) {
 
 // List returns one page, newest first. It reads one row more than asked for, to know whether the feed goes on.
 func (f *ActivityFeed) List(ctx context.Context, q posthorn.ActivityQuery) (posthorn.ActivityPage, error) {
-	c := activityConditions(q.Scope, q.Filter)
-	order := "DESC"
-	switch {
-	case !q.After.IsZero():
-		c.and("id < %s", q.After.UUID())
-	case !q.Before.IsZero():
-		c.and("id > %s", q.Before.UUID())
-		order = "ASC"
-	}
-	sql := fmt.Sprintf(`SELECT %s FROM user_activity_history WHERE %s ORDER BY id %s LIMIT %s`,
-		activityColumns, c.where(), order, c.arg(q.Limit+1))
-	rows, err := f.db.pool.Query(ctx, sql, c.args...)
+	sql, args := listSQL(q)
+	rows, err := f.db.query(ctx, sql, args)
 	if err != nil {
 		return posthorn.ActivityPage{}, translate(err, "list activity")
 	}
@@ -77,11 +67,33 @@ func (f *ActivityFeed) List(ctx context.Context, q posthorn.ActivityQuery) (post
 	more := len(records) > q.Limit
 	records = records[:min(len(records), q.Limit)]
 	page := posthorn.ActivityPage{Records: records, HasOlder: more, HasNewer: !q.After.IsZero()}
-	if order == "ASC" {
+	if !q.Before.IsZero() {
 		slices.Reverse(records)
 		page.HasOlder, page.HasNewer = true, more
 	}
 	return page, nil
+}
+
+// listSQL returns the query of a page; one that goes up is to be turned round.
+func listSQL(q posthorn.ActivityQuery) (sql string, args []any) {
+	c := activityConditions(q.Scope, q.Filter)
+	order := "DESC"
+	switch {
+	case !q.After.IsZero():
+		c.and("id < %s", q.After.UUID())
+	case !q.Before.IsZero():
+		c.and("id > %s", q.Before.UUID())
+		order = "ASC"
+	}
+	sql = fmt.Sprintf(`SELECT %s FROM user_activity_history WHERE %s ORDER BY id %s LIMIT %s`,
+		activityColumns, c.where(), order, c.arg(q.Limit+1))
+	return sql, c.args
+}
+
+// query runs a query whose best plan depends on its values: a rare value wants another index than a common one. It is
+// planned for its values each time, where a prepared statement would settle for one plan for all.
+func (db *DB) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	return db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 }
 
 // Get returns one record with its payloads.
@@ -120,22 +132,30 @@ func orZero(id *uuid.UUID) posthorn.ActivityID {
 }
 
 // maxCounted bounds what a page counts: beyond it the answer is "more than".
-const maxCounted = 10_000
+const maxCounted = 2_000
 
 // Counts counts the newest maxCounted records of a filtered feed by risk level.
 func (f *ActivityFeed) Counts(ctx context.Context, scope posthorn.ActivityScope, filter posthorn.ActivityFilter) (posthorn.RiskCounts, error) {
-	c := activityConditions(scope, filter)
-	sql := fmt.Sprintf(`SELECT count(*) FILTER (WHERE risk_level = 'low'), count(*) FILTER (WHERE risk_level = 'medium'),
-       count(*) FILTER (WHERE risk_level = 'high'), count(*) FILTER (WHERE risk_level = 'critical'),
-       count(*) FILTER (WHERE risk_level IS NULL), count(*) FILTER (WHERE status_code >= 400)
-  FROM (SELECT risk_level, status_code FROM user_activity_history WHERE %s ORDER BY id DESC LIMIT %d) newest`, c.where(), maxCounted)
+	sql, args := countsSQL(scope, filter)
 	var n posthorn.RiskCounts
-	err := f.db.pool.QueryRow(ctx, sql, c.args...).Scan(&n.Low, &n.Medium, &n.High, &n.Critical, &n.Unrated, &n.Errors)
+	rows, err := f.db.query(ctx, sql, args)
 	if err != nil {
+		return n, translate(err, "count activity")
+	}
+	if _, err = pgx.ForEachRow(rows, []any{&n.Low, &n.Medium, &n.High, &n.Critical, &n.Unrated, &n.Errors}, func() error { return nil }); err != nil {
 		return n, translate(err, "count activity")
 	}
 	n.Capped = n.Total() == maxCounted
 	return n, nil
+}
+
+func countsSQL(scope posthorn.ActivityScope, filter posthorn.ActivityFilter) (sql string, args []any) {
+	c := activityConditions(scope, filter)
+	sql = fmt.Sprintf(`SELECT count(*) FILTER (WHERE risk_level = 'low'), count(*) FILTER (WHERE risk_level = 'medium'),
+       count(*) FILTER (WHERE risk_level = 'high'), count(*) FILTER (WHERE risk_level = 'critical'),
+       count(*) FILTER (WHERE risk_level IS NULL), count(*) FILTER (WHERE status_code >= 400)
+  FROM (SELECT risk_level, status_code FROM user_activity_history WHERE %s ORDER BY id DESC LIMIT %d) newest`, c.where(), maxCounted)
+	return sql, c.args
 }
 
 // maxNews bounds how many new records the pill counts.
@@ -149,7 +169,11 @@ func (f *ActivityFeed) News(ctx context.Context, scope posthorn.ActivityScope, f
        WHEN 'low' THEN 1 END), 0)
   FROM (SELECT risk_level FROM user_activity_history WHERE %s ORDER BY id DESC LIMIT %d) newest`, c.where(), maxNews+1)
 	var count, worst int
-	if err := f.db.pool.QueryRow(ctx, sql, c.args...).Scan(&count, &worst); err != nil {
+	rows, err := f.db.query(ctx, sql, c.args)
+	if err != nil {
+		return posthorn.ActivityNews{}, translate(err, "count new activity")
+	}
+	if _, err = pgx.ForEachRow(rows, []any{&count, &worst}, func() error { return nil }); err != nil {
 		return posthorn.ActivityNews{}, translate(err, "count new activity")
 	}
 	news := posthorn.ActivityNews{Count: min(count, maxNews), Capped: count > maxNews}
@@ -205,7 +229,7 @@ func (f *ActivityFeed) exportPage(ctx context.Context, scope posthorn.ActivitySc
 	}
 	sql := fmt.Sprintf(`SELECT %s FROM user_activity_history WHERE %s ORDER BY id DESC LIMIT %d`,
 		activityColumns+payloadColumns, c.where(), exportChunk)
-	rows, err := f.db.pool.Query(ctx, sql, c.args...)
+	rows, err := f.db.query(ctx, sql, c.args)
 	if err != nil {
 		return nil, translate(err, "export activity")
 	}

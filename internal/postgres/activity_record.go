@@ -23,11 +23,7 @@ type ActivityRecorder struct {
 }
 
 // NewActivityRecorder starts the flushers. committed is called after each commit with the records that it stored.
-func NewActivityRecorder(db *DB, log *slog.Logger, committed func([]posthorn.Activity)) *ActivityRecorder {
-	return newActivityRecorder(db, log, committed, defaultGroupLimits)
-}
-
-func newActivityRecorder(db *DB, log *slog.Logger, committed func([]posthorn.Activity), limits groupLimits) *ActivityRecorder {
+func NewActivityRecorder(db *DB, log *slog.Logger, limits GroupLimits, committed func([]posthorn.Activity)) *ActivityRecorder {
 	r := &ActivityRecorder{db: db, log: log, committed: committed}
 	r.group = newGroupCommit(limits, recordingSize, r.flush)
 	return r

@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"posthorn/internal/posthorn"
 	"posthorn/internal/postgres"
+	"posthorn/internal/posthorn"
 	"posthorn/internal/testkit"
 )
 
@@ -53,7 +53,7 @@ func recording(t testing.TB, r posthorn.ActivityRecord, key string) posthorn.Rec
 // store stores records, oldest first, and returns them.
 func store(t testing.TB, db *postgres.DB, records ...posthorn.ActivityRecord) []posthorn.ActivityRecord {
 	t.Helper()
-	r := postgres.NewActivityRecorder(db, quiet, func([]posthorn.Activity) {})
+	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
 	defer r.Close()
 	for _, rec := range records {
 		if _, err := r.Record(t.Context(), recording(t, rec, "")); err != nil {
@@ -317,7 +317,7 @@ func TestARecordEmitsItsEventsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := postgres.NewActivityRecorder(db, quiet, func([]posthorn.Activity) {})
+	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
 	defer r.Close()
 	for range 2 { // the second one is turned away by its key
 		if _, err := r.Record(t.Context(), recording(t, flagged, "once")); err != nil {
@@ -381,7 +381,7 @@ func TestConcurrentPostsUnderOneKeyStoreOneRecord(t *testing.T) {
 	db := testkit.DB(t)
 	tenant := posthorn.NewTenantID()
 	var committed sync.Map
-	r := postgres.NewActivityRecorder(db, quiet, func(stored []posthorn.Activity) {
+	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func(stored []posthorn.Activity) {
 		for _, a := range stored {
 			committed.Store(a.ID, true)
 		}

@@ -13,6 +13,8 @@ var (
 	Translate      = translate
 	IsDataFault    = isDataFault
 	OutcomeUnknown = outcomeUnknown
+	ListSQL        = listSQL
+	CountsSQL      = countsSQL
 )
 
 // Pool returns the pool, for tests that look at the tables themselves.

@@ -18,14 +18,14 @@ import (
 type groupCommit[T, R any] struct {
 	flush  func(ctx context.Context, shard int, items []T) ([]R, error)
 	size   func(T) int
-	limits groupLimits
+	limits GroupLimits
 	queue  chan *waiting[T, R]
 	done   chan struct{}
 	work   sync.WaitGroup
 }
 
-// groupLimits bounds a groupCommit.
-type groupLimits struct {
+// GroupLimits bounds a group commit.
+type GroupLimits struct {
 	// Flushers is how many transactions run at once.
 	Flushers int
 	// Items and Bytes bound one transaction.
@@ -34,8 +34,8 @@ type groupLimits struct {
 	Flush, Settle time.Duration
 }
 
-// defaultGroupLimits: two flushers keep one fsync in flight while the next batch gathers.
-var defaultGroupLimits = groupLimits{Flushers: 2, Items: 500, Bytes: 8 << 20, Flush: 5 * time.Second, Settle: 20 * time.Second}
+// DefaultGroupLimits have two flushers, which keep one fsync in flight while the next batch gathers.
+var DefaultGroupLimits = GroupLimits{Flushers: 2, Items: 500, Bytes: 8 << 20, Flush: 5 * time.Second, Settle: 20 * time.Second}
 
 // waiting is one caller's item and the place for its answer.
 type waiting[T, R any] struct {
@@ -68,7 +68,7 @@ func isCommitLost(err error) bool {
 	return committing && outcomeUnknown(err)
 }
 
-func newGroupCommit[T, R any](limits groupLimits, size func(T) int, flush func(context.Context, int, []T) ([]R, error)) *groupCommit[T, R] {
+func newGroupCommit[T, R any](limits GroupLimits, size func(T) int, flush func(context.Context, int, []T) ([]R, error)) *groupCommit[T, R] {
 	g := &groupCommit[T, R]{
 		flush: flush, size: size, limits: limits,
 		queue: make(chan *waiting[T, R], limits.Items), done: make(chan struct{}),

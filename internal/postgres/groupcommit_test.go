@@ -38,11 +38,11 @@ func (r *recorder) flush(_ context.Context, _ int, items []int) ([]int, error) {
 	return slices.Clone(items), nil
 }
 
-func (r *recorder) group(limits groupLimits) *groupCommit[int, int] {
+func (r *recorder) group(limits GroupLimits) *groupCommit[int, int] {
 	return newGroupCommit(limits, func(int) int { return 1 }, r.flush)
 }
 
-var testLimits = groupLimits{Flushers: 1, Items: 10, Bytes: 100, Flush: time.Second, Settle: 10 * time.Second}
+var testLimits = GroupLimits{Flushers: 1, Items: 10, Bytes: 100, Flush: time.Second, Settle: 10 * time.Second}
 
 // errLost is what a connection that broke during a commit leaves behind.
 var errLost = &commitError{io.ErrUnexpectedEOF}
@@ -72,7 +72,7 @@ func TestWaitingItemsShareATransactionAndEachGetsItsOwnAnswer(t *testing.T) {
 
 func TestABatchEndsAtItsLimits(t *testing.T) {
 	t.Parallel()
-	for name, limits := range map[string]groupLimits{
+	for name, limits := range map[string]GroupLimits{
 		"items": {Flushers: 1, Items: 3, Bytes: 100, Flush: time.Second, Settle: time.Second},
 		"bytes": {Flushers: 1, Items: 10, Bytes: 3, Flush: time.Second, Settle: time.Second},
 	} {
@@ -225,7 +225,7 @@ func TestACallerWhoseTimeIsUpWhileQueuedStoresNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{hold: make(chan struct{})}
-		g := r.group(groupLimits{Flushers: 1, Items: 1, Bytes: 1, Flush: time.Second, Settle: time.Second})
+		g := r.group(GroupLimits{Flushers: 1, Items: 1, Bytes: 1, Flush: time.Second, Settle: time.Second})
 		var callers sync.WaitGroup
 		for i := range 2 { // one with the flusher, one in the queue of one
 			callers.Go(func() { _, _ = g.do(t.Context(), i) })

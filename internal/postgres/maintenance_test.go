@@ -59,11 +59,14 @@ func TestARowThatIsBeingRenewedIsNotDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
 	if _, err := tx.Exec(t.Context(), `UPDATE idempotency_keys SET response = '2', expires_at = now() + interval '1 day'`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := postgres.NewMaintenance(db, postgres.Retention{Events: testkit.EventRetention}).RunOnce(t.Context()); err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := postgres.NewMaintenance(db, postgres.Retention{Events: testkit.EventRetention}).RunOnce(ctx); err != nil {
+		t.Fatalf("the cleaning waited for the row, or failed: %v", err)
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)

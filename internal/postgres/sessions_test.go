@@ -35,7 +35,7 @@ func (f accountsFixture) alive(t *testing.T, token byte) bool {
 	if err == nil {
 		return true
 	}
-	wantKind(t, err, posthorn.NotFound)
+	wantKind(t, err, posthorn.NotFound, "")
 	return false
 }
 
@@ -120,7 +120,7 @@ func TestSessionDataIsKeptWhileTheSessionIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantKind(t, f.sessions.SaveSessionData(t.Context(), s.TokenHash, nil), posthorn.NotFound)
+	wantKind(t, f.sessions.SaveSessionData(t.Context(), s.TokenHash, nil), posthorn.NotFound, "")
 }
 
 func TestASessionTakesWhateverTheBrowserCallsItself(t *testing.T) {
@@ -194,7 +194,7 @@ func TestAPasswordThatWasChangedMeanwhileIsNotOverwritten(t *testing.T) {
 	f := newAccounts(t)
 	_, owner := f.found(t, ownerEmail)
 	_, err := f.store.SetPassword(t.Context(), posthorn.PasswordChange{UserID: owner.ID, OldHash: "free:older", NewHash: "free:mine", At: time.Now()})
-	wantKind(t, err, posthorn.Conflict)
+	wantKind(t, err, posthorn.Conflict, "")
 	if err := f.store.ReplaceHash(t.Context(), owner.ID, "free:older", "free:mine"); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestAnOldPasswordBeginsNoSessionAfterItsChange(t *testing.T) {
 	if err := f.ResetPassword(t.Context(), posthorn.CommandLine(), ownerEmail, otherPassword); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, f.sessions.CreateSession(t.Context(), session(owner, 1, time.Hour)), posthorn.Unauthorized)
+	wantKind(t, f.sessions.CreateSession(t.Context(), session(owner, 1, time.Hour)), posthorn.Unauthorized, "")
 }
 
 func TestASessionWaitsForAPasswordThatIsBeingChanged(t *testing.T) {
@@ -239,7 +239,7 @@ func TestASessionWaitsForAPasswordThatIsBeingChanged(t *testing.T) {
 	if err := tx.Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, <-done, posthorn.Unauthorized)
+	wantKind(t, <-done, posthorn.Unauthorized, "")
 	if f.count(t, "sessions") != 0 {
 		t.Error("the session was stored")
 	}

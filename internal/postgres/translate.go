@@ -26,8 +26,6 @@ const (
 	codeQueryCanceled    = "57014"
 	codeLockNotAvailable = "55P03"
 	codeDeadlock         = "40P01"
-	codeDuplicateTable   = "42P07"
-	codeInvalidObject    = "42P17"
 	codeReadOnly         = "25006"
 
 	classConnection   = "08"

@@ -8,7 +8,7 @@ import (
 // Accounts is who may sign in and with what: tenants, their users, passwords and API keys. Every change it makes is
 // written to the audit log in the same transaction.
 type Accounts struct {
-	store AccountStore
+	store  AccountStore
 	config AccountsConfig
 }
 

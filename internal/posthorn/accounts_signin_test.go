@@ -135,6 +135,19 @@ func TestARightPasswordStartsTheAccountFromZero(t *testing.T) {
 	}
 }
 
+func TestFailuresOfAnAccountAddUpWhileNoDayPassesBetweenThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newAccounts(t)
+		for range 4 {
+			wantKind(t, f.try(t, "eve@example.com", "wrong", ""), posthorn.Unauthorized)
+			pass(20 * time.Hour)
+		}
+		wantKind(t, f.try(t, "eve@example.com", "wrong", ""), posthorn.Unauthorized)
+		f.wantBlocked(t, "eve@example.com", "", time.Minute)
+	})
+}
+
 func TestFailuresOfAnAccountAreForgottenAfterADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

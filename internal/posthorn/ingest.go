@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 )
@@ -53,6 +54,8 @@ type Ingest struct {
 	tenants  FirstTenant
 	recorder ActivityRecorder
 	link     func(ActivityID) string
+	// first is the first tenant, once there is one: the oldest stays the oldest.
+	first atomic.Pointer[TenantID]
 }
 
 type hashedSecret struct {
@@ -108,11 +111,8 @@ func (in *Ingest) Record(ctx context.Context, w Worker, body []byte, key string)
 	if len(key) > maxIdempotencyKey || !printable(key) {
 		return Receipt{}, Errorf(Invalid, "Idempotency-Key must be at most %d printable ASCII characters", maxIdempotencyKey)
 	}
-	rec.TenantID = w.tenant
-	if rec.TenantID.IsZero() {
-		if rec.TenantID, err = in.tenants.FirstTenantID(ctx); err != nil {
-			return Receipt{}, fmt.Errorf("find the tenant that activity is written to: %w", err)
-		}
+	if rec.TenantID, err = in.tenantOf(ctx, w); err != nil {
+		return Receipt{}, fmt.Errorf("find the tenant that activity is written to: %w", err)
 	}
 	rec.ID = NewID[activityKind]()
 	recording := Recording{Record: rec}
@@ -127,6 +127,22 @@ func (in *Ingest) Record(ctx context.Context, w Worker, body []byte, key string)
 		return Receipt{}, fmt.Errorf("record activity %s of %s: %w", rec.ID, rec.TenantID, err)
 	}
 	return receipt, nil
+}
+
+// tenantOf returns the tenant that a worker writes to.
+func (in *Ingest) tenantOf(ctx context.Context, w Worker) (TenantID, error) {
+	if !w.tenant.IsZero() {
+		return w.tenant, nil
+	}
+	if known := in.first.Load(); known != nil {
+		return *known, nil
+	}
+	id, err := in.tenants.FirstTenantID(ctx)
+	if err != nil {
+		return id, err
+	}
+	in.first.Store(&id)
+	return id, nil
 }
 
 func printable(s string) bool {

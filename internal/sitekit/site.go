@@ -1,4 +1,6 @@
-package testkit
+// Package sitekit runs a whole Posthorn for tests over HTTP and in a browser. For tests only; it stands apart from testkit
+// because that is also used by the tests of what it is made of.
+package sitekit
 
 import (
 	"bytes"
@@ -18,6 +20,7 @@ import (
 	"posthorn/internal/app"
 	"posthorn/internal/config"
 	"posthorn/internal/posthorn"
+	"posthorn/internal/testkit"
 	"posthorn/views/path"
 )
 
@@ -37,7 +40,7 @@ type Site struct {
 // the test, and a stop that fails fails the test.
 func Start(t testing.TB, variables ...string) *Site {
 	t.Helper()
-	return start(t, append([]string{"POSTHORN_DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + URL(t)}, variables...))
+	return start(t, append([]string{"POSTHORN_DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + testkit.URL(t)}, variables...))
 }
 
 // Join runs a second process's worth of Posthorn on the database of a site.
