@@ -53,10 +53,11 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user_id_idx ON sessions (user_id);
 CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);
 
--- Failed sign-ins by account and by address, for the throttle.
+-- Failed sign-ins by account and by address, for the throttle. first_at and last_at are those of the failures counted.
 CREATE TABLE sign_in_failures (
     key           text PRIMARY KEY,
     failures      integer NOT NULL,
+    first_at      timestamptz NOT NULL DEFAULT now(),
     last_at       timestamptz NOT NULL,
     blocked_until timestamptz NOT NULL
 );
