@@ -31,7 +31,7 @@ func bootstrap(ctx context.Context, e env, args []string) error {
 		Name: *tenant, OwnerName: *name, OwnerEmail: cmp.Or(*email, b.Config.AdminEmail, app.DefaultEmail),
 		OwnerPassword: b.Config.AdminPassword.Reveal(),
 	})
-	if err = errors.Join(err, b.Close()); err != nil {
+	if err = errors.Join(err, b.Close(ctx)); err != nil {
 		return err
 	}
 	return printCredentials(e.stdout, made, *asJSON)
@@ -40,7 +40,7 @@ func bootstrap(ctx context.Context, e env, args []string) error {
 // printCredentials prints what is shown once.
 func printCredentials(w io.Writer, made posthorn.Bootstrap, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(made)
+		return json.NewEncoder(w).Encode(made) //nolint:gosec // G117: the password is shown once, here
 	}
 	_, err := fmt.Fprintf(w, "Tenant      %s\nOwner       %s\nEmail       %s\nPassword    %s\nAPI key     %s\nAPI secret  %s\n",
 		made.TenantID, made.UserID, made.Email, made.Password, made.APIKey, made.APISecret)

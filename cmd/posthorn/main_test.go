@@ -265,7 +265,8 @@ func TestCommandsWorkBesideARunningServer(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s%s", tc.args, code, stdout, stderr)
 		}
 	}
-	if res := s.get(http.DefaultClient, "/readyz"); res.StatusCode != http.StatusOK {
+	res := s.get(http.DefaultClient, "/readyz")
+	if _ = res.Body.Close(); res.StatusCode != http.StatusOK {
 		t.Errorf("after the commands the server is not ready: %d", res.StatusCode)
 	}
 	if err := s.stop(syscall.SIGTERM); err != nil {

@@ -19,5 +19,5 @@ func migrate(ctx context.Context, e env, args []string) error {
 	if err == nil {
 		fmt.Fprintf(e.stdout, "The schema is at version %d.\n", current)
 	}
-	return errors.Join(err, b.Close())
+	return errors.Join(err, b.Close(ctx))
 }

@@ -29,7 +29,7 @@ func serve(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	if err := e.welcome(ctx, a); err != nil {
-		return errors.Join(err, a.Backend.Close())
+		return errors.Join(err, a.Close(ctx))
 	}
 	return a.Run(ctx)
 }

@@ -49,7 +49,7 @@ func createTenant(ctx context.Context, e env, args []string) error {
 	made, err := b.Accounts.CreateTenant(ctx, posthorn.CommandLine(), posthorn.NewTenant{
 		Name: *name, OwnerEmail: *email, OwnerName: *owner, OwnerPassword: rand.Text(), WithCredentials: true,
 	})
-	if err = errors.Join(err, b.Close()); err != nil {
+	if err = errors.Join(err, b.Close(ctx)); err != nil {
 		return err
 	}
 	return printCredentials(e.stdout, made, *asJSON)
@@ -64,7 +64,7 @@ func listTenants(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	tenants, err := b.Accounts.ListTenants(ctx)
-	if err = errors.Join(err, b.Close()); err != nil {
+	if err = errors.Join(err, b.Close(ctx)); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)

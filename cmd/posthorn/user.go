@@ -53,7 +53,7 @@ func createUser(ctx context.Context, e env, args []string) error {
 			TenantID: id, Email: *email, Name: *name, Role: posthorn.Role(*role), ExternalID: *externalID, Password: password,
 		})
 	}()
-	if err = errors.Join(err, b.Close()); err != nil {
+	if err = errors.Join(err, b.Close(ctx)); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "User      %s\nEmail     %s\nPassword  %s\n", made.ID, made.Email, password)
@@ -77,7 +77,7 @@ func listUsers(ctx context.Context, e env, args []string) error {
 		}
 		return b.Accounts.ListUsers(ctx, id)
 	}()
-	if err = errors.Join(err, b.Close()); err != nil {
+	if err = errors.Join(err, b.Close(ctx)); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
@@ -99,7 +99,7 @@ func resetPassword(ctx context.Context, e env, args []string) error {
 	}
 	password := rand.Text()
 	err = b.Accounts.ResetPassword(ctx, posthorn.CommandLine(), *email, password)
-	if err = errors.Join(err, b.Close()); err != nil {
+	if err = errors.Join(err, b.Close(ctx)); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "Password  %s\nEvery browser of this user is signed out.\n", password)

@@ -44,7 +44,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	}
 	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge)}
 	if err := a.prepare(ctx, version); err != nil {
-		return nil, errors.Join(err, backend.Close())
+		return nil, errors.Join(err, backend.Close(ctx))
 	}
 	return a, nil
 }
@@ -73,7 +73,7 @@ func (a *App) prepare(ctx context.Context, version string) error {
 	a.hints = postgres.NewHints(a.DB, a.Log, a.hub.Hint)
 	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, postgres.DefaultGroupLimits, a.announce)
 	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
-	a.server = web.New(web.Options{
+	a.server = web.New(web.Options{ //nolint:contextcheck // each request has a context of its own
 		Log:            a.Log,
 		Accounts:       a.Accounts,
 		Sessions:       postgres.NewSessions(a.DB),
@@ -134,14 +134,14 @@ func (a *App) Run(ctx context.Context) error {
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		a.Log.Info("posthorn is stopping", slog.String("reason", reason(ctx)))
-		err = a.stopServing(served)
+		a.Log.InfoContext(ctx, "posthorn is stopping", slog.String("reason", reason(ctx)))
+		err = a.stopServing(ctx, served)
 	}
 	cancel()
 	work.Wait()
 	a.recorder.Close()
-	err = errors.Join(err, a.Backend.Close())
-	a.Log.Info("posthorn has stopped")
+	err = errors.Join(err, a.Close(ctx))
+	a.Log.InfoContext(ctx, "posthorn has stopped")
 	return err
 }
 
@@ -149,8 +149,8 @@ func reason(ctx context.Context) string {
 	return strings.TrimSuffix(context.Cause(ctx).Error(), " signal received")
 }
 
-func (a *App) stopServing(served <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+func (a *App) stopServing(ctx context.Context, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.Log.WarnContext(ctx, "requests were cut off", slog.Any("error", err))

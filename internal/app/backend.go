@@ -40,7 +40,7 @@ func OpenBackend(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Ba
 		return nil, err
 	}
 	if err := b.migrate(ctx); err != nil {
-		return nil, errors.Join(err, b.Close())
+		return nil, errors.Join(err, b.Close(ctx))
 	}
 	return b, nil
 }
@@ -66,7 +66,7 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Backen
 		url = b.Private.URL(pgserver.DefaultDatabase)
 	}
 	if b.DB, err = postgres.Open(ctx, postgres.Options{URL: url, Logger: log}); err != nil {
-		return nil, errors.Join(err, b.Close())
+		return nil, errors.Join(err, b.Close(ctx))
 	}
 	b.Accounts = posthorn.NewAccounts(postgres.NewAccounts(b.DB), posthorn.AccountsConfig{
 		Passwords:     auth.NewHasher(hashings),
@@ -121,15 +121,16 @@ func (b *Backend) maintenance() *postgres.Maintenance {
 // closeTimeout bounds the stop of the private PostgreSQL.
 const closeTimeout = 15 * time.Second
 
-// Close closes the database, and stops the private PostgreSQL when nobody else uses it.
-func (b *Backend) Close() error {
+// Close closes the database, and stops the private PostgreSQL when nobody else uses it. It does so although ctx may have
+// ended.
+func (b *Backend) Close(ctx context.Context) error {
 	if b.DB != nil {
 		b.DB.Close()
 	}
 	if b.Private == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	if err := b.Private.Stop(ctx); err != nil {
 		return fmt.Errorf("stop the private PostgreSQL: %w", err)

@@ -39,7 +39,7 @@ func Examine(ctx context.Context, environ []string) []Finding {
 		return append(findings, Finding{Subject: "database", Problem: err.Error(), Remedy: "Start the database, or check DATABASE_URL."})
 	}
 	findings = append(findings, b.examineDatabase(ctx)...)
-	if err := b.Close(); err != nil {
+	if err := b.Close(ctx); err != nil {
 		findings = append(findings, Finding{Subject: "database", Problem: err.Error(), Remedy: "See its log in the data folder."})
 	}
 	return findings
@@ -90,7 +90,7 @@ func examinePartitions(ctx context.Context, db *postgres.DB) Finding {
 		}
 		f.Fine += fmt.Sprintf("%s until %s", table, until.UTC().Format(time.DateOnly))
 		if until.Before(now.Add(readyHorizon)) {
-			f.Problem = fmt.Sprintf("%s has none for the coming hour: nothing can be stored", table)
+			f.Problem = table + " has none for the coming hour: nothing can be stored"
 			f.Remedy = "Start the server, which makes them; if it does not, its log says why."
 		}
 	}

@@ -38,6 +38,7 @@ func BenchmarkIngest(b *testing.B) {
 }
 
 func benchmarkIngest(b *testing.B, limits postgres.GroupLimits) {
+	b.Helper()
 	log := slog.New(slog.DiscardHandler)
 	// Not the server of testkit: that one does not sync.
 	private, err := pgserver.Start(b.Context(), pgserver.Options{Dir: filepath.Join(b.TempDir(), "postgres")})
@@ -91,6 +92,7 @@ func benchmarkIngest(b *testing.B, limits postgres.GroupLimits) {
 
 // post posts b.N records from all workers and returns how long each answer took.
 func post(b *testing.B, target string) []time.Duration {
+	b.Helper()
 	body, err := json.Marshal(sitekit.Activity(map[string]any{
 		"requestPayload": map[string]any{"chain": "bitcoin", "txid": "3a1bfd9d"}, "metadata": map[string]any{"source": "async-worker-1"},
 		"responsePayload": map[string]any{"riskLevel": "low", "riskScore": 12, "signals": []any{}},

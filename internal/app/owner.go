@@ -108,7 +108,7 @@ func (b *Backend) signInPath() string { return filepath.Join(b.Config.DataDir, s
 
 // keepSignIn writes the file whole or not at all, for its owner alone.
 func (b *Backend) keepSignIn(made posthorn.Bootstrap) error {
-	raw, err := json.MarshalIndent(made, "", "  ")
+	raw, err := json.MarshalIndent(made, "", "  ") //nolint:gosec // G117: keeping the password is what the file is for
 	if err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
 	}

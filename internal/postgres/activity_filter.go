@@ -33,11 +33,6 @@ func (c *conditions) and(format string, values ...any) {
 // where returns the clause, which is never empty: every query is within a tenant.
 func (c *conditions) where() string { return strings.Join(c.clauses, " AND ") }
 
-// clone lets several queries start from the same conditions.
-func (c *conditions) clone() *conditions {
-	return &conditions{clauses: slices.Clone(c.clauses), args: slices.Clone(c.args)}
-}
-
 // activityConditions turns a scope and a filter into SQL. Times become bounds on the id, which prune partitions.
 func activityConditions(scope posthorn.ActivityScope, f posthorn.ActivityFilter) *conditions {
 	c := &conditions{}

@@ -134,8 +134,8 @@ func rowsDropped(t *testing.T, plan string) int {
 
 // fillMillion puts a million records, spread over ten days, into a partition of their own. It is filled before it is
 // attached, because building the indexes at once takes half the time.
-func fillMillion(t testing.TB, db *postgres.DB, busy, quietTenant posthorn.TenantID) {
-	t.Helper()
+func fillMillion(tb testing.TB, db *postgres.DB, busy, quietTenant posthorn.TenantID) {
+	tb.Helper()
 	const day = 24 * time.Hour
 	from := time.Now().Add(-60 * day)
 	until := from.Add(11 * day)
@@ -155,8 +155,8 @@ FROM generate_series(1::bigint, 1000000) g`, from.UnixMilli(), quietTenant.UUID(
 			posthorn.ActivityIDAt(from).UUID(), posthorn.ActivityIDAt(until).UUID()),
 		"VACUUM ANALYZE user_activity_history",
 	} {
-		if _, err := db.Pool().Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%.60s: %v", sql, err)
+		if _, err := db.Pool().Exec(tb.Context(), sql); err != nil {
+			tb.Fatalf("%.60s: %v", sql, err)
 		}
 	}
 }

@@ -37,11 +37,11 @@ func record(tenant posthorn.TenantID) posthorn.ActivityRecord {
 	}
 }
 
-func recording(t testing.TB, r posthorn.ActivityRecord, key string) posthorn.Recording {
-	t.Helper()
+func recording(tb testing.TB, r posthorn.ActivityRecord, key string) posthorn.Recording {
+	tb.Helper()
 	events, err := r.Events(link)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	rec := posthorn.Recording{Record: r, Events: events}
 	if key != "" {
@@ -51,13 +51,13 @@ func recording(t testing.TB, r posthorn.ActivityRecord, key string) posthorn.Rec
 }
 
 // store stores records, oldest first, and returns them.
-func store(t testing.TB, db *postgres.DB, records ...posthorn.ActivityRecord) []posthorn.ActivityRecord {
-	t.Helper()
+func store(tb testing.TB, db *postgres.DB, records ...posthorn.ActivityRecord) []posthorn.ActivityRecord {
+	tb.Helper()
 	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
 	defer r.Close()
 	for _, rec := range records {
-		if _, err := r.Record(t.Context(), recording(t, rec, "")); err != nil {
-			t.Fatal(err)
+		if _, err := r.Record(tb.Context(), recording(tb, rec, "")); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	return records
@@ -171,13 +171,13 @@ func TestEachFilterFindsWhatItNames(t *testing.T) {
 	}
 }
 
-func ids(t testing.TB, db *postgres.DB, tenant posthorn.TenantID, f posthorn.ActivityFilter) []posthorn.ActivityID {
-	t.Helper()
-	page, err := postgres.NewActivityFeed(db).List(t.Context(), posthorn.ActivityQuery{
+func ids(tb testing.TB, db *postgres.DB, tenant posthorn.TenantID, f posthorn.ActivityFilter) []posthorn.ActivityID {
+	tb.Helper()
+	page, err := postgres.NewActivityFeed(db).List(tb.Context(), posthorn.ActivityQuery{
 		Scope: posthorn.ActivityScope{TenantID: tenant}, Filter: f, Limit: 100,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var got []posthorn.ActivityID
 	for _, r := range page.Records {

@@ -39,9 +39,9 @@ const (
 
 // conflicts says, for each unique constraint that a person can run into, what to tell them.
 var conflicts = map[string]struct{ message, field, problem string }{
-	"users_email_key":              {"That email is already in use", "email", "is already in use"},
-	"users_external_id_key":        {"That external id already belongs to another user", "externalId", "already belongs to another user"},
-	"applications_external_id_key": {"That external id already belongs to another application", "externalId", "already belongs to another application"},
+	"users_email_key":              {"That email is already in use", posthorn.FieldEmail, "is already in use"},
+	"users_external_id_key":        {"That external id already belongs to another user", posthorn.FieldExternalID, "already belongs to another user"},
+	"applications_external_id_key": {"That external id already belongs to another application", posthorn.FieldExternalID, "already belongs to another application"},
 }
 
 // translate turns an error of the database into one of the product; op says what was being done, with its ids, and is

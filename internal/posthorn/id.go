@@ -1,6 +1,7 @@
 package posthorn
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -64,10 +65,9 @@ func NewID[P prefixer]() ID[P] { return ID[P](uuid.Must(uuid.NewV7())) }
 // IDAt returns the smallest id of the millisecond that t lies in: the bound that turns a time into a range of ids.
 func IDAt[P prefixer](t time.Time) ID[P] {
 	var id ID[P]
-	ms := max(t.UnixMilli(), 0)
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
-	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(t.UnixMilli(), 0)))
+	copy(id[:6], ms[2:])
 	return id
 }
 
@@ -89,9 +89,8 @@ func ParseID[P prefixer](s string) (ID[P], error) {
 			return id, fmt.Errorf("%w: %s_ is followed by a number beyond 128 bits", ErrBadID, p.prefix())
 		}
 	}
-	for i := range 8 {
-		id[i], id[8+i] = byte(hi>>(56-8*i)), byte(lo>>(56-8*i))
-	}
+	binary.BigEndian.PutUint64(id[:8], hi)
+	binary.BigEndian.PutUint64(id[8:], lo)
 	return id, nil
 }
 
@@ -101,10 +100,7 @@ var ErrBadID = errors.New("not an id")
 // String returns the text form, "prefix_" and 22 base62 digits.
 func (id ID[P]) String() string {
 	var p P
-	var hi, lo uint64
-	for i := range 8 {
-		hi, lo = hi<<8|uint64(id[i]), lo<<8|uint64(id[8+i])
-	}
+	hi, lo := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
 	prefix := p.prefix()
 	out := make([]byte, len(prefix)+1+idDigits)
 	copy(out, prefix)

@@ -38,43 +38,43 @@ type Site struct {
 
 // Start runs Posthorn for a test, in development, set up with an owner; variables add to its configuration. It stops with
 // the test, and a stop that fails fails the test.
-func Start(t testing.TB, variables ...string) *Site {
-	t.Helper()
-	return start(t, append([]string{"POSTHORN_DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + testkit.URL(t)}, variables...))
+func Start(tb testing.TB, variables ...string) *Site {
+	tb.Helper()
+	return start(tb, append([]string{"POSTHORN_DATA_DIR=" + tb.TempDir(), "DATABASE_URL=" + testkit.URL(tb)}, variables...))
 }
 
 // Join runs a second process's worth of Posthorn on the database of a site.
-func Join(t testing.TB, first *Site, variables ...string) *Site {
-	t.Helper()
-	return start(t, append([]string{
+func Join(tb testing.TB, first *Site, variables ...string) *Site {
+	tb.Helper()
+	return start(tb, append([]string{
 		"POSTHORN_DATA_DIR=" + first.Config.DataDir, "DATABASE_URL=" + first.Config.DatabaseURL.Reveal(),
 	}, variables...))
 }
 
-func start(t testing.TB, variables []string) *Site {
-	t.Helper()
-	s := &Site{t: t, Secret: "test-secret-of-the-workers"}
+func start(tb testing.TB, variables []string) *Site {
+	tb.Helper()
+	s := &Site{t: tb, Secret: "test-secret-of-the-workers"}
 	cfg, err := config.Load(append([]string{"POSTHORN_ADDR=127.0.0.1:0", "ACTIVITY_WEBHOOK_SECRET=" + s.Secret}, variables...))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if s.App, err = app.New(t.Context(), cfg, log, "test"); err != nil {
-		t.Fatal(err)
+	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if s.App, err = app.New(tb.Context(), cfg, log, "test"); err != nil {
+		tb.Fatal(err)
 	}
 	s.URL = "http://" + s.Addr()
 	if cfg.Env == config.Development && cfg.AdminEmail == "" {
-		if s.Owner, err = s.SignIn(t.Context()); err != nil {
-			t.Fatal(err)
+		if s.Owner, err = s.SignIn(tb.Context()); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		stop()
 		if err := <-stopped; err != nil {
-			t.Errorf("stop: %v", err)
+			tb.Errorf("stop: %v", err)
 		}
 	})
 	return s
@@ -95,11 +95,11 @@ type Answer struct {
 }
 
 // HTML parses the answer as a page.
-func (a Answer) HTML(t testing.TB) *goquery.Document {
-	t.Helper()
+func (a Answer) HTML(tb testing.TB) *goquery.Document {
+	tb.Helper()
 	doc, err := goquery.NewDocumentFromReader(strings.NewReader(a.Text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return doc
 }
