@@ -122,7 +122,7 @@ func (s *Server) errorProps(c *fiber.Ctx, f failure) pages.ErrorProps {
 	r := requestOf(c)
 	p := pages.ErrorProps{
 		Page: s.frame(c, http.StatusText(f.status), layout.NavNone), Status: f.status, Message: f.message,
-		SignIn: f.status == http.StatusUnauthorized,
+		SignIn: f.status == http.StatusUnauthorized, Target: c.Get("HX-Target"),
 	}
 	if f.status >= http.StatusInternalServerError {
 		p.Reference = r.id

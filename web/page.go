@@ -20,7 +20,7 @@ func (s *Server) page(c *fiber.Ctx, title string, active layout.NavItem) (layout
 		return p, err
 	}
 	for _, m := range messages {
-		p.Flash = append(p.Flash, ui.ToastProps{Text: m})
+		p.Flash = append(p.Flash, ui.ToastProps{Text: m, Tone: ui.Success, Icon: ui.IconCheckCircle})
 	}
 	return p, nil
 }

@@ -25,12 +25,6 @@ type Accounts interface {
 	DeleteUserSessions(ctx context.Context, actor posthorn.Actor, u posthorn.User, except *[32]byte) (int, error)
 }
 
-// Fields of the sign-in form that no other form has.
-const (
-	fieldRemember = "remember"
-	fieldNext     = "next"
-)
-
 // formValue returns a field of a posted form. Fiber's own would also take it from the query string, where passwords end
 // up in logs.
 func formValue(c *fiber.Ctx, name string) string { return string(c.Request().PostArgs().Peek(name)) }
@@ -48,7 +42,7 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 	if !ready {
 		return c.Redirect(path.Setup, http.StatusSeeOther)
 	}
-	return s.renderLogin(c, http.StatusOK, pages.LoginProps{Next: localPath(c.Query(fieldNext))})
+	return s.renderLogin(c, http.StatusOK, pages.LoginProps{Next: localPath(c.Query(layout.FieldNext))})
 }
 
 func (s *Server) renderLogin(c *fiber.Ctx, status int, p pages.LoginProps) error {
@@ -66,7 +60,7 @@ func localPath(next string) string {
 
 func (s *Server) signIn(c *fiber.Ctx) error {
 	p := pages.LoginProps{
-		Email: formValue(c, posthorn.FieldEmail), Remember: formValue(c, fieldRemember) != "", Next: localPath(formValue(c, fieldNext)),
+		Email: formValue(c, posthorn.FieldEmail), Remember: formValue(c, pages.FieldRemember) != "", Next: localPath(formValue(c, layout.FieldNext)),
 	}
 	user, err := s.Accounts.SignIn(c.UserContext(), posthorn.SignInAttempt{
 		Email: p.Email, Password: formValue(c, posthorn.FieldPassword), Address: requestOf(c).address.String(),

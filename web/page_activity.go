@@ -166,10 +166,11 @@ func (s *Server) showRecord(c *fiber.Ctx) error {
 		return err
 	}
 	feed.Current = rec.Record.ID
-	page, err := s.page(c, recordTitle(&rec.Record.Activity), layout.NavActivity)
+	page, err := s.page(c, "Activity", layout.NavActivity)
 	if err != nil {
 		return err
 	}
+	page.Title = recordTitle(&rec.Record.Activity)
 	return s.render(c, status, pages.Activity(pages.ActivityProps{Page: page, Feed: feed, Record: &rec}))
 }
 

@@ -44,7 +44,7 @@ func (s *Server) saved(c *fiber.Ctx, err error, news string, p pages.ProfileProp
 	if err := s.flash(c, news); err != nil {
 		return err
 	}
-	to := localPath(formValue(c, fieldNext))
+	to := localPath(formValue(c, layout.FieldNext))
 	if to == "" {
 		to = path.SettingsProfile
 	}

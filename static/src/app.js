@@ -46,8 +46,11 @@ function adoptToasts() {
 
 const modal = () => all('dialog:modal').at(-1);
 const drawer = () => one('#drawer-slot dialog');
-let drawerPushed = false; // the drawer's URL is an entry that this page pushed, so Back leads to the list
+let listUrl = ''; // the list under a drawer whose URL this page pushed, so that Back leads to it
 let goingBack = false;
+let asker; // the link that asked for the drawer, and where it did
+let under;
+const here = () => location.pathname + location.search;
 
 /** Opens what the server sent: <dialog open> without script, a modal one with it. */
 function openDialog(dialog) {
@@ -69,10 +72,11 @@ function closed(dialog) {
   slot.replaceChildren();
   markRow();
   if (closeTitle) doc.title = closeTitle;
-  if (closeUrl && !goingBack && location.pathname + location.search !== closeUrl) {
-    if (drawerPushed) { goingBack = true; history.back(); } else history.replaceState({ htmx: true }, '', closeUrl);
+  if (slot.id === 'drawer-slot' && !closeUrl) htmx.trigger(asker, 'htmx:abort'); // the frame was closed before its content came
+  if (closeUrl && !goingBack && here() !== closeUrl) {
+    if (listUrl) { goingBack = true; history.back(); } else history.replaceState({ htmx: true }, '', closeUrl);
   }
-  drawerPushed = false;
+  listUrl = '';
   // The browser gives focus back to what opened the dialog, unless that is gone.
   if (!doc.activeElement || doc.activeElement === doc.body) (row && one(`#${CSS.escape(row)} .row-link`) || one('#results'))?.focus();
 }
@@ -81,7 +85,7 @@ on('close', (event) => closed(event.target), true);
 // Back from the drawer to the list under it needs no request: the list is still there.
 addEventListener('popstate', (event) => {
   const open = drawer();
-  if (!goingBack && !(open && open.dataset.closeUrl === location.pathname + location.search && drawerPushed)) return;
+  if (!goingBack && !(open && listUrl === here())) return;
   event.stopImmediatePropagation();
   goingBack = true;
   open?.close();
@@ -124,12 +128,16 @@ function copy(button) {
   }, () => toast('Not copied. Select the text and copy it by hand.'));
 }
 
+// htmx would take a click that asks for a new tab or window.
+on('click', (event) => (event.ctrlKey || event.metaKey || event.shiftKey) && event.target.closest?.('a[hx-get]') && event.stopPropagation(), true);
+
 on('click', (event) => {
   const hit = (selector) => event.target.closest?.(selector);
   let el;
   if ((el = hit('[data-copy], [data-copy-from]'))) copy(el);
   else if ((el = hit('[data-open]'))) openDialog(doc.getElementById(el.dataset.open));
   else if ((el = hit('dialog:modal [data-close]')) && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); el.closest('dialog').close(); }
+  else if ((el = hit('[data-clear]'))) { event.preventDefault(); clearPanel(el.closest('[popover]')); }
   else if ((el = hit('[data-dismiss]'))) el.closest('.toast').remove();
   else if ((el = hit('[data-live]'))) toggleLive();
   // closedby="any" where the browser does not know it: the backdrop is the dialog itself.
@@ -138,8 +146,29 @@ on('click', (event) => {
 
 // ---- Forms --------------------------------------------------------------------------------------------------------------------
 
+/** Empties a filter's fields; its form asks for the list as it does for any change. */
+function clearPanel(panel) {
+  for (const field of all('input', panel)) {
+    if (field.type === 'checkbox' || field.type === 'radio') field.checked = field.type === 'radio' && !field.value;
+    else field.value = '';
+  }
+  panel.hidePopover();
+  one('input:not([data-typed])', panel)?.dispatchEvent(new Event('change', { bubbles: true }));
+}
+
+// A named stretch of time or two dates, not both. It runs before the form asks for the list.
+on('change', ({ target }) => {
+  for (const field of all('input', target.closest('[data-either]') || target)) {
+    if (field.type === 'radio' && target.type !== 'radio') field.checked = !field.value;
+    else if (field.type !== 'radio' && target.type === 'radio') field.value = '';
+  }
+}, true);
 on('input', (event) => event.target.form?.matches('[data-guard]') && (event.target.form.dataset.dirty = '1'));
-on('change', (event) => event.target.matches('[data-shortcuts]') && remember('shortcuts', event.target.checked ? '' : 'off'));
+on('change', ({ target }) => {
+  if (!target.matches('[data-shortcuts]')) return;
+  remember('shortcuts', target.checked ? '' : 'off');
+  all('[data-shortcuts]').forEach((box) => { box.checked = target.checked; }); // the sheet and the profile each have one
+});
 on('submit', (event) => {
   const form = event.target;
   if (form.dataset.sent) return event.preventDefault();
@@ -212,8 +241,8 @@ setInterval(tick, 5000);
 
 // ---- Live feed ----------------------------------------------------------------------------------------------------------------
 
-// The stream only says that something changed; the rows come by an ordinary request. #results carries the URLs:
-// data-stream, data-refresh-url, data-new-url, and data-first-page when no newer page exists.
+// The stream only says that something changed; the rows come by an ordinary request. #results carries the URLs: data-stream,
+// data-refresh-url, data-new-url, its own data-url, and data-first-page when no newer page exists.
 let source;
 let tries = 0;
 let downSince = 0;
@@ -223,7 +252,6 @@ let sleepTimer;
 let asleep = false;
 let signedOut = false;
 let missed = false;
-let known; // ids of the rows before a refresh
 let lastWords = 0;
 let wordsTimer;
 
@@ -240,6 +268,7 @@ function paint() {
 
 function disconnect() {
   clearTimeout(retryTimer);
+  retryTimer = 0;
   source?.close();
   source = null;
 }
@@ -274,9 +303,9 @@ function toggleLive() {
 
 /** New rows may move the page only while nobody reads or uses it. */
 function mayInsert(root) {
-  const table = one('table', root);
+  const focus = doc.activeElement;
   return root.hasAttribute('data-first-page') && scrollY < 8 && !one('dialog[open], :popover-open:not(.sidebar)') &&
-    !(table && (table.matches(':hover') || table.contains(doc.activeElement))) && getSelection().isCollapsed;
+    !one('table:hover', root) && (focus === root || focus.id === 'live' || !root.contains(focus)) && getSelection().isCollapsed;
 }
 
 function check() {
@@ -295,11 +324,18 @@ function say(text) {
   wordsTimer = setTimeout(() => { lastWords = Date.now(); announce(text); }, Math.max(0, lastWords + 10000 - Date.now()));
 }
 
-function tintNewRows(root) {
-  const fresh = all('tbody tr[id]', root).filter((row) => !known.has(row.id));
-  fresh.forEach((row) => row.classList.add('row-new'));
-  const critical = fresh.filter((row) => row.dataset.risk === 'critical').length;
-  if (fresh.length) say(plural(fresh.length, 'new record') + (critical ? `, ${critical} critical` : ''));
+/** Takes up a list that came: by itself, or because the reader asked for it. */
+function tookList(root, asker) {
+  if (asker.matches('[data-stream]')) {
+    const fresh = all('.row-new', root);
+    const critical = fresh.filter((row) => row.dataset.risk === 'critical').length;
+    if (fresh.length) say(plural(fresh.length, 'new record') + (critical ? `, ${critical} critical` : ''));
+    return;
+  }
+  // The server's spelling of the filters: the same list has one address.
+  if (asker.closest('#filters') && root.dataset.url) history.replaceState(history.state, '', root.dataset.url);
+  else if (doc.activeElement === doc.body) root.focus({ preventScroll: true });
+  announce(one('[data-summary]', root)?.textContent);
 }
 
 on('visibilitychange', () => {
@@ -316,31 +352,36 @@ on('visibilitychange', () => {
 
 // ---- htmx ---------------------------------------------------------------------------------------------------------------------
 
+on('htmx:configRequest', ({ detail: { elt, formData } }) => {
+  if (elt.closest('#filters')) [...formData].forEach(([key, value]) => value || formData.delete(key)); // empty fields stay out of the address
+});
 on('htmx:beforeRequest', ({ detail: { elt, target } }) => {
   target.setAttribute('aria-busy', 'true');
-  if (target.id === 'drawer-slot' && !drawer()) frameSoon(target);
-  known = elt.matches('[data-stream]') ? new Set(all('tr[id]', elt).map((row) => row.id)) : null;
+  if (target.id !== 'drawer-slot') return;
+  asker = elt;
+  under = here();
+  if (!drawer()) frameSoon(target);
 });
 on('htmx:afterRequest', ({ detail: { elt, target } }) => {
   clearTimeout(frameTimer);
   target.removeAttribute('aria-busy');
   if (elt.matches('form')) release(elt);
 });
-on('htmx:beforeSwap', ({ detail: { target, serverResponse } }) => {
+on('htmx:beforeSwap', ({ detail }) => {
+  const { target, serverResponse, requestConfig, xhr } = detail;
+  // A refresh that failed leaves the reader's list alone; the next one heals it.
+  if (xhr?.status >= 400 && requestConfig.elt.matches('[data-stream], #new-pill')) detail.shouldSwap = false;
   if (target?.id === 'drawer-slot') target.dataset.still = drawer() && serverResponse ? '1' : '';
 });
-on('htmx:afterSwap', ({ detail: { target, requestConfig } }) => {
+on('htmx:afterSwap', ({ target: swapped, detail: { target, requestConfig } }) => {
   if (!target) return;
   if (target.id === 'drawer-slot') {
-    if (requestConfig?.elt.hasAttribute('hx-push-url')) drawerPushed = true;
+    if (requestConfig?.elt.hasAttribute('hx-push-url')) listUrl = under;
     const open = drawer();
     if (open && target.dataset.still) open.dataset.still = '1';
-  } else if (target.id === 'new-pill' || target.id === 'results') {
-    const pill = one('#new-pill');
-    if (target.id === 'new-pill' && pill.textContent.trim()) say(pill.textContent.trim());
-    if (target.id === 'results' && known) tintNewRows(feed());
-    known = null;
-  }
+  } else if (target.id === 'new-pill') {
+    if (target.textContent.trim()) say(target.textContent.trim());
+  } else if (target.id === 'results' && swapped.id === 'results') tookList(swapped, requestConfig.elt);
 });
 on('htmx:responseError', ({ detail: { xhr, elt, target } }) => {
   if (target?.id === 'drawer-slot') drawer()?.close();
@@ -366,7 +407,7 @@ function start() {
   tick();
   const url = feed()?.dataset.stream;
   if (!url) disconnect();
-  else if (!source || source.url !== new URL(url, location.href).href) connect();
+  else if (!source && !retryTimer) connect();
   else paint();
 }
 start();

@@ -302,6 +302,8 @@ type ErrorProps struct {
 	// ActionURL and ActionLabel are the one way out; they default to the home page.
 	ActionURL   string
 	ActionLabel string
+	// NewTab opens the way out beside this page, so that what was typed before it is a step back away.
+	NewTab bool
 }
 
 func (p ErrorProps) state() ui.EmptyStateProps {
@@ -309,9 +311,13 @@ func (p ErrorProps) state() ui.EmptyStateProps {
 	if url == "" {
 		url, label = path.Home, "Go to the start page"
 	}
+	var attrs templ.Attributes
+	if p.NewTab {
+		attrs = templ.Attributes{"target": "_blank"}
+	}
 	return ui.EmptyStateProps{
 		Icon: ui.IconAlert, Title: p.Heading, Text: p.Text, Reference: p.Reference,
-		Action: ui.LinkButton(ui.LinkButtonProps{Label: label, URL: url}),
+		Action: ui.LinkButton(ui.LinkButtonProps{Label: label, URL: url, Attrs: attrs}),
 	}
 }
 
@@ -366,7 +372,7 @@ func Error(p ErrorProps) templ.Component {
 					var templ_7745c5c3_Var14 string
 					templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(p.Reference)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout/auth.templ`, Line: 108, Col: 83}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout/auth.templ`, Line: 114, Col: 83}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 					if templ_7745c5c3_Err != nil {

@@ -90,8 +90,8 @@ type PageProps struct {
 	Drawer templ.Component
 }
 
-// documentTitle is what the browser's tab shows.
-func documentTitle(title string) string {
+// DocumentTitle is what the browser's tab shows for a page of this title.
+func DocumentTitle(title string) string {
 	if title == "" {
 		return "Posthorn"
 	}

@@ -42,7 +42,7 @@ type ProfileProps struct {
 	// Zones are the time zones that are offered.
 	Zones []string
 	// Fields says what is wrong with which field.
-	Fields map[string]string
+	Fields   map[string]string
 	Location *time.Location
 }
 

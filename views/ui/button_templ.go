@@ -551,7 +551,7 @@ func LiveButton() templ.Component {
 			templ_7745c5c3_Var23 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<button type=\"button\" class=\"live btn btn-secondary noscript:hidden\" data-live data-key=\".\" data-state=\"live\" aria-pressed=\"true\" title=\"Live updates (.)\"><span data-when=\"live\"><span class=\"live-dot\"></span>Live</span> <span data-when=\"paused\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<button type=\"button\" id=\"live\" class=\"live btn btn-secondary noscript:hidden\" data-live data-key=\".\" data-state=\"live\" aria-pressed=\"true\" title=\"Live updates (.)\"><span data-when=\"live\"><span class=\"live-dot\"></span>Live</span> <span data-when=\"paused\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

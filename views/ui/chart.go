@@ -35,10 +35,10 @@ func niceMax(v float64) float64 {
 	return 10 * power
 }
 
-// tickLabel writes an axis number: 500, 2.5k.
+// tickLabel writes an axis number: 500, 1.25k.
 func tickLabel(v float64) string {
 	if v >= 1000 {
-		return px(v/1000) + "k"
+		return strconv.FormatFloat(v/1000, 'f', -1, 64) + "k"
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
@@ -52,6 +52,8 @@ type Bucket struct {
 	Failed int
 	// Partial marks the span that is not over yet.
 	Partial bool
+	// URL lists what was counted, from the table below the chart; empty for nowhere.
+	URL string
 }
 
 // VolumeProps describes a chart of counts over time: what worked above the line, what failed below it.
@@ -107,6 +109,9 @@ func (p VolumeProps) plot() volumePlot {
 		plot.bars = append(plot.bars, p.bar(i, bucket, base, scale))
 	}
 	for _, value := range []float64{top, top / 2, 0} {
+		if value != math.Trunc(value) {
+			continue // there is no half of a thing
+		}
 		y := base - value*scale
 		line := y
 		if value == 0 {
@@ -263,9 +268,9 @@ func gapIf(gap bool) float64 {
 	return 0
 }
 
-// marker is the path of the triangle over the score.
+// marker is the path of the triangle over the score, whole at both ends too.
 func (p RiskScaleProps) marker() string {
-	return "M" + px(min(max(p.Score, 0), 100)*4-5) + " 1h10l-5 7z"
+	return "M" + px(min(max(p.Score*4-5, 0), 390)) + " 1h10l-5 7z"
 }
 
 // BarProps describes a share of a whole.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
@@ -159,5 +160,38 @@ func TestBarStaysWithinItsFrame(t *testing.T) {
 	for percent, want := range map[float64]string{-3: "1", 0: "1", 44: "44", 250: "100"} {
 		page := render(t, Bar(BarProps{Percent: percent, Level: "medium"}))
 		attr(t, page.Find("rect").Eq(1), "width", want)
+	}
+}
+
+func TestVolumeAxisHasWholeNumbersOnly(t *testing.T) {
+	t.Parallel()
+
+	for ok, want := range map[int]string{0: "1 0", 1: "1 0", 4: "4 2 0", 5: "5 0", 25: "25 0", 2500: "2.5k 1.25k 0"} {
+		page := render(t, Volume(VolumeProps{ID: "v", Buckets: []Bucket{{OK: ok}}}))
+		got := strings.Join(page.Find("svg").First().Find("text").Map(func(_ int, s *goquery.Selection) string { return s.Text() }), " ")
+		if got != want {
+			t.Errorf("%d: axis %q, want %q", ok, got, want)
+		}
+	}
+}
+
+func TestVolumeTableLeadsToWhatWasCounted(t *testing.T) {
+	t.Parallel()
+
+	page := render(t, Volume(VolumeProps{ID: "v", Buckets: []Bucket{{Label: "a", URL: "/activity?from=1"}, {Label: "b"}}}))
+	attr(t, one(t, page, "tbody a"), "href", "/activity?from=1")
+	if got := words(page.Find("tbody th").Eq(1)); got != "b" {
+		t.Errorf("second span %q", got)
+	}
+}
+
+func TestVolumeKeepsTheLastLabelOfTheAxisOnPhones(t *testing.T) {
+	t.Parallel()
+
+	for labels, halved := range map[int]bool{5: false, 7: true, 8: false, 9: true} {
+		axis := render(t, Volume(VolumeProps{ID: "v", Axis: make([]string, labels)})).Find("div[aria-hidden]")
+		if got := strings.Contains(axis.AttrOr("class", ""), "nth-child(even)"); got != halved {
+			t.Errorf("%d labels: halved %v, want %v", labels, got, halved)
+		}
 	}
 }

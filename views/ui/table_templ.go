@@ -149,7 +149,7 @@ type PagerProps struct {
 }
 
 func pageAttrs(url string) templ.Attributes {
-	return templ.Attributes{"hx-get": url, "hx-target": "#results", "hx-swap": "outerHTML show:window:top", "hx-push-url": "true"}
+	return templ.Attributes{"hx-get": url, "hx-target": "#results", "hx-swap": "outerHTML show:window:top", "hx-push-url": "true", "hx-sync": "#results:replace"}
 }
 
 // Pager leads through the pages of #results.

@@ -33,7 +33,7 @@ type TimeStyle int
 const (
 	// Ago is relative, "3 min ago", and ticks with the script; the title has the absolute time.
 	Ago TimeStyle = iota
-	// Clock is "14:36:10" for the day of Now, else with the date.
+	// Clock is "14:36:10" for the day of Now, else with the date, and with the year when it is another one.
 	Clock
 	// Full is "20 Nov 2026, 14:36:10 UTC".
 	Full
@@ -76,6 +76,9 @@ func (p TimeProps) text() string {
 		at, now := p.At.In(p.zone()), p.Now.In(p.zone())
 		if at.YearDay() == now.YearDay() && at.Year() == now.Year() {
 			return at.Format("15:04:05")
+		}
+		if at.Year() != now.Year() {
+			return at.Format("2 Jan 2006 15:04")
 		}
 		return at.Format("2 Jan 15:04:05")
 	case Full:
