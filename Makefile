@@ -27,7 +27,7 @@ run: build ## Start Posthorn on http://localhost:8090, with everything it needs
 .PHONY: build
 build: ## Build bin/posthorn (needs Go alone)
 	@mkdir -p bin
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/posthorn ./cmd/posthorn
+	@go build -ldflags '$(LDFLAGS)' -o bin/posthorn ./cmd/posthorn
 
 .PHONY: generate
 generate: static/node_modules/.package-lock.json ## Regenerate templates, style sheet and scripts
