@@ -19,9 +19,9 @@ import (
 	"posthorn/web"
 )
 
-// stopTimeout is how long requests in hand may take to end. With closeTimeout it stays under the 20 seconds in which the
-// process is gone after SIGTERM only because both hardly ever run out; what is cut off was not acknowledged.
-const stopTimeout = 10 * time.Second
+// stopTimeout is how long requests in hand may take to end. With the last flush of the recorder and closeTimeout it stays
+// under the 20 seconds in which the process is gone after SIGTERM. What is cut off was not acknowledged.
+const stopTimeout = 7 * time.Second
 
 // App is a running Posthorn.
 type App struct {

@@ -119,7 +119,7 @@ func (b *Backend) maintenance() *postgres.Maintenance {
 }
 
 // closeTimeout bounds the stop of the private PostgreSQL.
-const closeTimeout = 15 * time.Second
+const closeTimeout = 7 * time.Second
 
 // Close closes the database, and stops the private PostgreSQL when nobody else uses it. It does so although ctx may have
 // ended.

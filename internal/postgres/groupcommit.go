@@ -194,7 +194,7 @@ func (g *groupCommit[T, R]) try(shard int, batch []*waiting[T, R]) error {
 	return nil
 }
 
-// settle repeats a flush whose outcome was lost, until it succeeds or time is up.
+// settle repeats a flush whose outcome was lost, until it succeeds, time is up, or the group closes.
 func (g *groupCommit[T, R]) settle(shard int, batch []*waiting[T, R]) {
 	deadline := time.NewTimer(g.limits.Settle)
 	defer deadline.Stop()
@@ -204,6 +204,11 @@ func (g *groupCommit[T, R]) settle(shard int, batch []*waiting[T, R]) {
 		select {
 		case <-deadline.C:
 			g.fail(batch, errOutcomeUnknown)
+			return
+		case <-g.done:
+			if g.try(shard, batch) != nil {
+				g.fail(batch, errOutcomeUnknown)
+			}
 			return
 		case <-retry.C:
 			if g.try(shard, batch) == nil {

@@ -181,6 +181,28 @@ func TestABrokenConnectionBeforeTheCommitIsAFailureAtOnce(t *testing.T) {
 	})
 }
 
+func TestCloseDoesNotWaitForAnOutcomeThatStaysUnknown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{fail: func(int, []int) error { return errLost }}
+		g := r.group(testLimits)
+		answered := make(chan error)
+		go func() {
+			_, err := g.do(t.Context(), 1)
+			answered <- err
+		}()
+		synctest.Wait()
+		started := time.Now()
+		g.close()
+		if err := <-answered; !errors.Is(err, posthorn.ErrOutcomeUnknown) {
+			t.Errorf("answered %v, want ErrOutcomeUnknown", err)
+		}
+		if took := time.Since(started); took >= testLimits.Settle {
+			t.Errorf("close took %v", took)
+		}
+	})
+}
+
 func TestARefusalIsAnsweredAtOnceAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,13 +6,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"runtime/pprof"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
@@ -34,6 +38,7 @@ type Site struct {
 	// Owner is the sign-in of the first owner.
 	Owner posthorn.Bootstrap
 	t     testing.TB
+	stop  func()
 }
 
 // Start runs Posthorn for a test, in development, set up with an owner; variables add to its configuration. It stops with
@@ -68,16 +73,47 @@ func start(tb testing.TB, variables []string) *Site {
 			tb.Fatal(err)
 		}
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	stopped := make(chan error, 1)
-	go func() { stopped <- s.Run(ctx) }()
-	tb.Cleanup(func() {
-		stop()
+	// Goroutines inherit the label, so that those of a site can be told from those of others.
+	go pprof.Do(ctx, s.label(), func(ctx context.Context) { stopped <- s.Run(ctx) })
+	s.stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-stopped; err != nil {
 			tb.Errorf("stop: %v", err)
 		}
 	})
+	tb.Cleanup(s.stop)
 	return s
+}
+
+// Stop stops the site before its test ends, and waits until it has stopped.
+func (s *Site) Stop() { s.stop() }
+
+func (s *Site) label() pprof.LabelSet { return pprof.Labels("site", s.Addr()) }
+
+// Goroutines counts the site's goroutines that are in a function, such as "web.(*activityStream).run".
+func (s *Site) Goroutines(function string) int {
+	s.t.Helper()
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		s.t.Fatal(err)
+	}
+	// Each paragraph begins with how many goroutines it stands for, and has a line with their labels.
+	label := fmt.Sprintf(`{"site":%q}`, s.Addr())
+	total := 0
+	for paragraph := range strings.SplitSeq(profile.String(), "\n\n") {
+		if !strings.Contains(paragraph, label) || !strings.Contains(paragraph, function) {
+			continue
+		}
+		count, _, _ := strings.Cut(paragraph, " @")
+		n, err := strconv.Atoi(count[strings.LastIndexByte(count, '\n')+1:])
+		if err != nil {
+			s.t.Fatalf("read the goroutine profile: %v\n%s", err, paragraph)
+		}
+		total += n
+	}
+	return total
 }
 
 // testWriter sends the log of a site to the log of its test.
@@ -134,8 +170,8 @@ func (s *Site) SignedInAs(email, password string) *Client {
 	return c
 }
 
-// Do sends a request to a path of the site, with headers in pairs.
-func (c *Client) Do(method, target string, body io.Reader, headers ...string) Answer {
+// send sends a request to a path of the site, with headers in pairs.
+func (c *Client) send(method, target string, body io.Reader, headers []string) *http.Response {
 	t := c.site.t
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, c.site.URL+target, body)
@@ -149,6 +185,23 @@ func (c *Client) Do(method, target string, body io.Reader, headers ...string) An
 	if err != nil {
 		t.Fatal(err)
 	}
+	return res
+}
+
+// Open sends a request and leaves the body of its answer to be read, as that of a stream has to be. The test closes it,
+// or else its end does.
+func (c *Client) Open(method, target string, body io.Reader, headers ...string) *http.Response {
+	c.site.t.Helper()
+	res := c.send(method, target, body, headers)
+	c.site.t.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}
+
+// Do sends a request to a path of the site, with headers in pairs, and reads its answer whole.
+func (c *Client) Do(method, target string, body io.Reader, headers ...string) Answer {
+	t := c.site.t
+	t.Helper()
+	res := c.send(method, target, body, headers)
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
