@@ -4,10 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
 
-const here = import.meta.dirname;
+const here = dirname(fileURLToPath(import.meta.url)); // Node 18, which Debian 12 has, knows no import.meta.dirname
 const src = (name) => join(here, 'src', name);
 const pkg = (name) => join(here, 'node_modules', name);
 const dist = join(here, 'dist');

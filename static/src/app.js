@@ -73,7 +73,7 @@ function closed(dialog) {
   markRow();
   if (closeTitle) doc.title = closeTitle;
   if (slot.id === 'drawer-slot' && !closeUrl) htmx.trigger(asker, 'htmx:abort'); // the frame was closed before its content came
-  if (closeUrl && !goingBack && here() !== closeUrl) {
+  if (closeUrl && here() !== closeUrl && here() !== listUrl) {
     if (listUrl) { goingBack = true; history.back(); } else history.replaceState({ htmx: true }, '', closeUrl);
   }
   listUrl = '';
@@ -87,9 +87,8 @@ addEventListener('popstate', (event) => {
   const open = drawer();
   if (!goingBack && !(open && listUrl === here())) return;
   event.stopImmediatePropagation();
-  goingBack = true;
-  open?.close();
   goingBack = false;
+  open?.close();
 }, true);
 
 // Shows the drawer's frame when its content takes a while.

@@ -109,8 +109,11 @@ func (p FeedProps) userChip() ui.FilterChipProps {
 
 // rangeLabels are the stretches up to now, in the order in which they are offered.
 var rangeLabels = []ui.Option{
-	{Value: "", Label: "Any time"}, {Value: "1h", Label: "Last hour"}, {Value: "24h", Label: "Last 24 hours"},
-	{Value: "7d", Label: "Last 7 days"}, {Value: "30d", Label: "Last 30 days"},
+	{Value: "", Label: "Any time"},
+	{Value: "1h", Label: "Last hour"},
+	{Value: "24h", Label: "Last 24 hours"},
+	{Value: "7d", Label: "Last 7 days"},
+	{Value: "30d", Label: "Last 30 days"},
 }
 
 func (p FeedProps) timeChip() ui.FilterChipProps {

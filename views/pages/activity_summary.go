@@ -14,8 +14,7 @@ const (
 	summaryRunes  = 160
 )
 
-// summaryLine is what the list says below a subject: the error, then the members of the summary in the order in which they were
-// posted, "verdict: review · hits: 2".
+// summaryLine is the summary below a subject: its members in the order in which they were posted, "verdict: review · hits: 2".
 func summaryLine(a *posthorn.Activity) string {
 	var parts []string
 	decoder := json.NewDecoder(bytes.NewReader(a.ResponseSummary))

@@ -39,6 +39,7 @@ func (p FeedProps) recordURL(id posthorn.ActivityID) string {
 	return path.With(path.ActivityRecord(id.String()), p.Values)
 }
 
+// recordLinkAttrs open the drawer in place.
 func recordLinkAttrs(url string) templ.Attributes {
 	return templ.Attributes{"hx-get": url, "hx-target": "#" + intoDrawer, "hx-push-url": "true"}
 }
@@ -161,6 +162,7 @@ func (p FeedProps) errorFigure() figure {
 
 func (p FeedProps) riskParts() []ui.RiskPart { return riskParts(p.Counts) }
 
+// riskParts are the counts of the levels, from harmless to worst.
 func riskParts(c posthorn.RiskCounts) []ui.RiskPart {
 	return []ui.RiskPart{
 		{Level: string(posthorn.RiskLow), Count: int64(c.Low)},
@@ -182,15 +184,13 @@ func (p FeedProps) riskSentence() string {
 	return sentence
 }
 
+// riskSentence says the distribution in words.
 func riskSentence(c posthorn.RiskCounts) string {
-	sentence := "Risk distribution: "
-	for i, part := range riskParts(c) {
-		if i > 0 {
-			sentence += ", "
-		}
-		sentence += ui.Count(part.Count) + " " + part.Level
+	var counts []string
+	for _, part := range riskParts(c) {
+		counts = append(counts, ui.Count(part.Count)+" "+part.Level)
 	}
-	return sentence
+	return "Risk distribution: " + strings.Join(counts, ", ")
 }
 
 func (p FeedProps) columns() []ui.Column {

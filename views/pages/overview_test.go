@@ -62,23 +62,28 @@ func TestOverviewComparesItsFiguresWithTheStretchBefore(t *testing.T) {
 		want        [4]string
 	}{
 		"more and less": {
-			posthorn.RiskCounts{Low: 100, High: 10, Critical: 5, Errors: 3}, posthorn.RiskCounts{Low: 80, High: 20, Errors: 2},
+			posthorn.RiskCounts{Low: 100, High: 10, Critical: 5, Errors: 3},
+			posthorn.RiskCounts{Low: 80, High: 20, Errors: 2},
 			[4]string{"Records 115 ↑ 15% on " + day, "High or critical 15 ↓ 25% on " + day, "Errors 3 ↑ 50% on " + day, "Success 97.39% ↓ 0.61 pts on " + day},
 		},
 		"the same": {
-			posthorn.RiskCounts{Low: 10, High: 1, Errors: 1}, posthorn.RiskCounts{Low: 10, High: 1, Errors: 1},
+			posthorn.RiskCounts{Low: 10, High: 1, Errors: 1},
+			posthorn.RiskCounts{Low: 10, High: 1, Errors: 1},
 			[4]string{"Records 11 As in " + day, "High or critical 1 As in " + day, "Errors 1 As in " + day, "Success 90.90% As in " + day},
 		},
 		"nothing before": {
-			posthorn.RiskCounts{Low: 1200}, posthorn.RiskCounts{},
+			posthorn.RiskCounts{Low: 1200},
+			posthorn.RiskCounts{},
 			[4]string{"Records 1,200 None in " + day, "High or critical 0 None in " + day, "Errors 0 None in " + day, "Success 100% No records in " + day},
 		},
 		"nothing now": {
-			posthorn.RiskCounts{}, posthorn.RiskCounts{Low: 7},
+			posthorn.RiskCounts{},
+			posthorn.RiskCounts{Low: 7},
 			[4]string{"Records 0 ↓ 100% on " + day, "High or critical 0 None in " + day, "Errors 0 None in " + day, "Success – No records in the last 24 hours"},
 		},
 		"hardly a change": {
-			posthorn.RiskCounts{Low: 100_001, Errors: 1}, posthorn.RiskCounts{Low: 100_000, Errors: 0},
+			posthorn.RiskCounts{Low: 100_001, Errors: 1},
+			posthorn.RiskCounts{Low: 100_000, Errors: 0},
 			[4]string{"Records 100,001 ↑ less than 0.1% on " + day, "High or critical 0 None in " + day, "Errors 1 None in " + day, "Success 99.99% As in " + day},
 		},
 	} {

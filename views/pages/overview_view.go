@@ -187,24 +187,10 @@ func (p OverviewProps) riskFigure(level string, count int64, url string) riskFig
 	return riskFigure{level: level, count: ui.Count(count), share: strconv.FormatFloat(percent, 'f', 1, 64) + "%", url: url}
 }
 
-func (p OverviewProps) riskParts() []ui.RiskPart {
-	c := p.Overview.Counts
-	return []ui.RiskPart{
-		{Level: string(posthorn.RiskLow), Count: int64(c.Low)},
-		{Level: string(posthorn.RiskMedium), Count: int64(c.Medium)},
-		{Level: string(posthorn.RiskHigh), Count: int64(c.High)},
-		{Level: string(posthorn.RiskCritical), Count: int64(c.Critical)},
-	}
-}
+func (p OverviewProps) riskParts() []ui.RiskPart { return riskParts(p.Overview.Counts) }
 
 // riskSentence says the distribution in words.
-func (p OverviewProps) riskSentence() string {
-	var counts []string
-	for _, part := range p.riskParts() {
-		counts = append(counts, ui.Count(part.Count)+" "+part.Level)
-	}
-	return "Risk distribution: " + strings.Join(counts, ", ")
-}
+func (p OverviewProps) riskSentence() string { return riskSentence(p.Overview.Counts) }
 
 // rated says whether any record of the range has a risk level to be drawn.
 func (p OverviewProps) rated() bool { return p.Overview.Counts.Total() > p.Overview.Counts.Unrated }

@@ -13,7 +13,9 @@ import (
 )
 
 // recordTitle names a record in the title of its page.
-func recordTitle(a *posthorn.Activity) string { return strings.ToUpper(string(a.Type)) + " record · Activity" }
+func recordTitle(a *posthorn.Activity) string {
+	return strings.ToUpper(string(a.Type)) + " record · Activity"
+}
 
 // kind is what was done: "Transaction check".
 func (p RecordProps) kind() string { return upperFirst(subjectNoun(p.Record.Type)) + " check" }

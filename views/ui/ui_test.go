@@ -165,6 +165,7 @@ func TestChoicesMarkTheSelectedOne(t *testing.T) {
 	}{
 		"select":    {Select(SelectProps{Name: "n", Label: "N", Options: options}), "option[selected]"},
 		"segmented": {SegmentedRadios(SegmentedRadiosProps{Name: "n", Legend: "N", Options: options}), "input[type=radio][checked]"},
+		"several":   {SegmentedRadios(SegmentedRadiosProps{Name: "n", Legend: "N", Options: options, Multiple: true}), "input[type=checkbox][checked]"},
 		"list":      {OptionList(OptionListProps{Name: "n", Options: options}), "input[type=checkbox][checked]"},
 		"single":    {OptionList(OptionListProps{Name: "n", Options: options, Single: true}), "input[type=radio][checked]"},
 	}
@@ -323,6 +324,7 @@ func TestTimeHasItsAbsoluteMomentInTheReadersZone(t *testing.T) {
 		{"long ago is a date", TimeProps{At: now.AddDate(0, -2, 0), Now: now}, "20 Sep 2026", "20 Sep 2026, 14:37:00 UTC", false},
 		{"clock of today", TimeProps{At: now.Add(-50 * time.Second), Now: now, Style: Clock}, "14:36:10", "20 Nov 2026, 14:36:10 UTC", false},
 		{"clock of another day", TimeProps{At: now.AddDate(0, 0, -1), Now: now, Style: Clock}, "19 Nov 14:37:00", "19 Nov 2026, 14:37:00 UTC", false},
+		{"clock of another year", TimeProps{At: now.AddDate(-1, 0, 0), Now: now, Style: Clock}, "20 Nov 2025 14:37", "20 Nov 2025, 14:37:00 UTC", false},
 		{"full", TimeProps{At: now, Now: now, Zone: berlin, Style: Full}, "20 Nov 2026, 15:37:00 CET", "20 Nov 2026, 15:37:00 CET", false},
 	}
 	for _, test := range tests {
