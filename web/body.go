@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"posthorn/internal/posthorn"
 )
@@ -34,7 +35,12 @@ func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 		return nil, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(stream, int64(limit)+1))
+	if err == nil && len(body) <= limit && len(body) < c.Request().Header.ContentLength() {
+		err = io.ErrUnexpectedEOF // the stream ends where the connection does, as if that were its end
+	}
 	if err != nil {
+		// Where the body ends, and so the next request begins, is not known any more.
+		c.Context().SetConnectionClose()
 		return nil, posthorn.Because(posthorn.Invalid, "The request body did not arrive whole.", err)
 	}
 	if len(body) > limit {
@@ -45,14 +51,14 @@ func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 
 // discardBody reads what was left of the body, or, when that is too much or does not come, has the connection closed
 // after the answer.
-func discardBody(c *fiber.Ctx) {
-	stream := c.Context().RequestBodyStream()
-	if stream == nil {
+func discardBody(ctx *fasthttp.RequestCtx) {
+	stream := ctx.RequestBodyStream()
+	if stream == nil || ctx.Response.ConnectionClose() {
 		return
 	}
 	n, err := io.CopyN(io.Discard, stream, maxDiscard)
 	if n == maxDiscard || err != nil && !errors.Is(err, io.EOF) {
-		c.Context().SetConnectionClose()
+		ctx.SetConnectionClose()
 	}
 }
 

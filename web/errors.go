@@ -54,29 +54,34 @@ func describe(err error) failure {
 			f.message = internalMessage
 		case posthorn.Unavailable:
 			f.message = timeoutMessage
+		default:
 		}
 		return f
 	}
-	if e, ok := errors.AsType[*fiber.Error](err); ok && e.Code < http.StatusInternalServerError {
+	if e, ok := errors.AsType[*fiber.Error](err); ok {
 		return describeFiber(e)
 	}
 	return failure{status: http.StatusInternalServerError, code: posthorn.Internal.String(), message: internalMessage}
 }
 
-// describeFiber names the refusals that Fiber makes by itself.
+// errUnknownMethod refuses a method that no route could have.
+var errUnknownMethod = errors.New("unknown method")
+
+// describeFiber names the refusals that Fiber makes by itself. None of them is a fault of ours: what it calls a bad
+// gateway is a connection that broke while a request was read.
 func describeFiber(e *fiber.Error) failure {
-	f := failure{status: e.Code, code: "bad_request", message: "The request could not be read."}
+	f := failure{status: http.StatusBadRequest, code: "bad_request", message: "The request could not be read."}
 	switch e.Code {
 	case http.StatusNotFound:
-		f.code, f.message = posthorn.NotFound.String(), pageMissing
+		f.status, f.code, f.message = e.Code, posthorn.NotFound.String(), pageMissing
 	case http.StatusMethodNotAllowed:
-		f.code, f.message = "method_not_allowed", "This address does not take that method."
+		f.status, f.code, f.message = e.Code, "method_not_allowed", "This address does not take that method."
 	case http.StatusRequestEntityTooLarge:
-		f.code, f.message = posthorn.TooLarge.String(), bodyTooLarge
+		f.status, f.code, f.message = e.Code, posthorn.TooLarge.String(), bodyTooLarge
 	case http.StatusRequestHeaderFieldsTooLarge:
-		f.code, f.message = "headers_too_large", "The request headers are too large."
+		f.status, f.code, f.message = e.Code, "headers_too_large", "The request headers are too large."
 	case http.StatusRequestTimeout:
-		f.code, f.message = "timeout", "The request did not arrive in time."
+		f.status, f.code, f.message = e.Code, "timeout", "The request did not arrive in time."
 	}
 	return f
 }
@@ -86,8 +91,11 @@ func describeFiber(e *fiber.Error) failure {
 func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	c.Response().ResetBody()
 	f := describe(err)
-	if f.status >= http.StatusInternalServerError && c.Locals(requestKey{}) == nil {
-		s.Log.ErrorContext(c.Context(), "request failed before it was read", slog.Any("error", err))
+	if requestOf(c) == nil {
+		// What cannot be read as a request reaches no handler.
+		s.open(c)
+		s.Log.InfoContext(c.Context(), "request not read", slog.String("request_id", requestOf(c).id),
+			slog.Int("status", f.status), slog.String("address", requestOf(c).address.String()), slog.Any("error", err))
 	}
 	setRetryAfter(c, f)
 	switch {
@@ -96,9 +104,22 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	case isMachine(c):
 		return sendJSON(c, f.status, apiError{Error: f.message, Code: f.code, Fields: f.fields})
 	case isFragment(c):
+		s.knowReader(c, f)
 		return s.render(c, f.status, pages.ErrorFragment(s.errorProps(c, f)))
 	default:
+		s.knowReader(c, f)
 		return s.render(c, f.status, pages.Error(s.errorProps(c, f)))
+	}
+}
+
+// knowReader finds out who gets an error page that no guard has asked for, so that it has the reader's own frame. A
+// reader who cannot be found out, as after a fault, gets the frame of strangers.
+func (s *Server) knowReader(c *fiber.Ctx, f failure) {
+	keepPrivate(c)
+	if r := requestOf(c); r.http != nil && r.session == nil && f.status < http.StatusInternalServerError {
+		if err := s.readSession(c, r); err != nil {
+			s.Log.WarnContext(c.UserContext(), "error page without its reader", slog.String("request_id", r.id), slog.Any("error", err))
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (c csvRecords) record(r *posthorn.ActivityRecord) error {
 
 // inertCell keeps a spreadsheet from running a cell that came from outside as a formula (OWASP, CSV injection).
 func inertCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
 		return "'" + s
 	}
 	return s

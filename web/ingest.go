@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"mime"
 	"net/http"
 	"strings"
@@ -14,7 +13,7 @@ import (
 )
 
 // headerActivitySecret carries the shared secret of the workers.
-const headerActivitySecret = "X-Activity-Webhook-Secret"
+const headerActivitySecret = "X-Activity-Webhook-Secret" //nolint:gosec // G101: a name, not a secret
 
 // headerIdempotencyKey carries the key under which a repeated post answers the first result.
 const headerIdempotencyKey = "Idempotency-Key"
@@ -66,8 +65,8 @@ func (s *Server) answerIngestError(c *fiber.Ctx, f failure, err error) error {
 		f.status = http.StatusBadRequest
 	case errors.Is(err, posthorn.ErrOutcomeUnknown):
 		f.status = http.StatusGatewayTimeout
-		f.message = fmt.Sprintf("Outcome unknown: the database went away during the commit. Retry with the same %s", headerIdempotencyKey)
-	case f.status >= http.StatusInternalServerError:
+		f.message = "Outcome unknown: the database went away during the commit. Retry with the same " + headerIdempotencyKey
+	case f.status >= http.StatusInternalServerError, kindIs(err, posthorn.NotFound): // no tenant yet to record for
 		f.status, f.message = http.StatusInternalServerError, "Failed to record activity"
 	}
 	return sendJSON(c, f.status, struct {

@@ -122,14 +122,14 @@ func TestAnIdempotencyKeyAnswersTheFirstResultAgain(t *testing.T) {
 	s := sitekit.Start(t, "ACTIVITY_WEBHOOK_SECRET=test-secret-of-the-workers,another-secret-of-the-workers")
 	first := s.Ingest(body(t, nil), "Idempotency-Key", "k1")
 	again := s.Ingest(body(t, map[string]any{"userId": "user_2"}), "Idempotency-Key", "k1")
-	if first.StatusCode != 201 || again.StatusCode != 201 || first.Text != again.Text {
+	if first.StatusCode != http.StatusCreated || again.StatusCode != http.StatusCreated || first.Text != again.Text {
 		t.Errorf("first %d %s, again %d %s", first.StatusCode, first.Text, again.StatusCode, again.Text)
 	}
 	for name, headers := range map[string][]string{
 		"another key":    {"Idempotency-Key", "k2"},
 		"another secret": {"Idempotency-Key", "k1", "X-Activity-Webhook-Secret", "another-secret-of-the-workers"},
 	} {
-		if other := s.Ingest(body(t, nil), headers...); other.StatusCode != 201 || other.Text == first.Text {
+		if other := s.Ingest(body(t, nil), headers...); other.StatusCode != http.StatusCreated || other.Text == first.Text {
 			t.Errorf("%s: %d %s", name, other.StatusCode, other.Text)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,11 @@ import (
 	"github.com/gorilla/sessions"
 
 	"posthorn/internal/posthorn"
+	"posthorn/views/layout"
 	"posthorn/views/path"
 )
 
-// request is what the server knows about the request in hand. It is made once, by begin.
+// request is what the server knows about the request in hand. It is made once, by open.
 type request struct {
 	id      string
 	started time.Time
@@ -35,29 +37,30 @@ type request struct {
 	signedIn *posthorn.SignedIn
 }
 
-// requestKey is where begin leaves the request in the locals of Fiber.
+// requestKey is where open leaves the request in the locals of Fiber.
 type requestKey struct{}
 
+// requestOf returns the request that open has made.
 func requestOf(c *fiber.Ctx) *request {
-	if r, ok := c.Locals(requestKey{}).(*request); ok {
-		return r
-	}
-	// Errors that Fiber meets before the first handler (a body that is too large) arrive without one.
-	return &request{id: newRequestID(), started: time.Now()}
+	r, _ := c.Locals(requestKey{}).(*request)
+	return r
 }
 
-func newRequestID() string { return uuid.NewString() }
-
-// begin makes the request, and a context with a deadline: Fiber has none, and does not notice a client that leaves.
-func (s *Server) begin(c *fiber.Ctx) error {
-	r := &request{id: newRequestID(), started: time.Now()}
+// open makes the request, and sets the headers that every answer has.
+func (s *Server) open(c *fiber.Ctx) {
+	r := &request{id: uuid.NewString(), started: time.Now()}
 	r.address, r.https = s.caller(c)
 	c.Locals(requestKey{}, r)
 	c.Set(fiber.HeaderXRequestID, r.id)
+	s.secureHeaders(c)
+}
+
+// begin opens the request with a context that has a deadline: Fiber's has none, and does not notice a client that leaves.
+func (s *Server) begin(c *fiber.Ctx) error {
+	s.open(c)
 	ctx, cancel := context.WithTimeout(context.Background(), handlerTimeout)
 	defer cancel()
 	c.SetUserContext(ctx)
-	defer discardBody(c)
 	return c.Next()
 }
 
@@ -70,9 +73,8 @@ func (s *Server) caller(c *fiber.Ctx) (addr netip.Addr, https bool) {
 		return addr, c.Context().IsTLS()
 	}
 	https = strings.EqualFold(c.Get(fiber.HeaderXForwardedProto), "https")
-	hops := strings.Split(c.Get(fiber.HeaderXForwardedFor), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+	for _, text := range slices.Backward(forwardedFor(c)) {
+		hop, err := netip.ParseAddr(strings.TrimSpace(text))
 		if err != nil {
 			break
 		}
@@ -81,6 +83,15 @@ func (s *Server) caller(c *fiber.Ctx) (addr netip.Addr, https bool) {
 		}
 	}
 	return addr, https
+}
+
+// forwardedFor returns the forwarded list. A proxy may go on with it in the line that came or in one of its own.
+func forwardedFor(c *fiber.Ctx) []string {
+	var hops []string
+	for _, line := range c.Request().Header.PeekAll(fiber.HeaderXForwardedFor) {
+		hops = append(hops, strings.Split(string(line), ",")...)
+	}
+	return hops
 }
 
 func (s *Server) trusted(addr netip.Addr) bool {
@@ -144,7 +155,7 @@ func (s *Server) recoverPanic(c *fiber.Ctx) (err error) {
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-func (s *Server) secureHeaders(c *fiber.Ctx) error {
+func (s *Server) secureHeaders(c *fiber.Ctx) {
 	c.Set(fiber.HeaderContentSecurityPolicy, contentSecurityPolicy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
@@ -153,7 +164,6 @@ func (s *Server) secureHeaders(c *fiber.Ctx) error {
 	if requestOf(c).https {
 		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
-	return c.Next()
 }
 
 // errCrossOrigin is the answer to a form that another site sent.
@@ -188,15 +198,14 @@ func (s *Server) guard(a access) fiber.Handler {
 		if a == anyone || a == worker {
 			return c.Next()
 		}
-		c.Set(fiber.HeaderCacheControl, "no-store")
-		c.Vary("HX-Request", fiber.HeaderCookie)
+		keepPrivate(c)
 		r := requestOf(c)
 		if err := s.readSession(c, r); err != nil {
 			return err
 		}
 		switch {
-		case a == guest && r.signedIn != nil:
-			return c.Redirect(path.Home, fiber.StatusSeeOther)
+		case a == guest && r.signedIn != nil && !sends(c):
+			return c.Redirect(nextPath(c.Query(layout.FieldNext)), fiber.StatusSeeOther)
 		case a == guest:
 			return c.Next()
 		case r.signedIn == nil:
@@ -208,13 +217,22 @@ func (s *Server) guard(a access) fiber.Handler {
 	}
 }
 
+// keepPrivate keeps an answer that depends on who asks, and how, out of caches.
+func keepPrivate(c *fiber.Ctx) {
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Vary("HX-Request", fiber.HeaderCookie)
+}
+
+// sends reports whether a request does more than ask.
+func sends(c *fiber.Ctx) bool { return c.Method() != fiber.MethodGet && c.Method() != fiber.MethodHead }
+
 // errSignedOut is the answer to a fragment or stream that needs someone signed in.
 var errSignedOut = posthorn.Errorf(posthorn.Unauthorized, "You were signed out. Sign in again to go on.")
 
 // askToSignIn sends a person to the sign-in page, or to the setup while there is nobody who could sign in. A fragment
 // cannot be redirected: it says so instead.
 func (s *Server) askToSignIn(c *fiber.Ctx) error {
-	if isFragment(c) || c.Method() != fiber.MethodGet || strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
+	if isFragment(c) || sends(c) || strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
 		return errSignedOut
 	}
 	ready, err := s.Accounts.SetUp(c.UserContext())

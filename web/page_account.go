@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -58,6 +59,9 @@ func localPath(next string) string {
 	return next
 }
 
+// nextPath is where to go on to: next where it is a path of this site, else the start page.
+func nextPath(next string) string { return cmp.Or(localPath(next), path.Home) }
+
 func (s *Server) signIn(c *fiber.Ctx) error {
 	p := pages.LoginProps{
 		Email: formValue(c, posthorn.FieldEmail), Remember: formValue(c, pages.FieldRemember) != "", Next: localPath(formValue(c, layout.FieldNext)),
@@ -77,10 +81,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	if err := s.startSession(c, user, p.Remember); err != nil {
 		return err
 	}
-	if p.Next == "" {
-		p.Next = path.Home
-	}
-	return s.redirect(c, p.Next)
+	return s.redirect(c, nextPath(p.Next))
 }
 
 func (s *Server) signOut(c *fiber.Ctx) error {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -60,7 +61,7 @@ func (s *Server) showOverview(c *fiber.Ctx) error {
 
 // search jumps to the record that an id names, and looks for everything else in the feed.
 func (s *Server) search(c *fiber.Ctx) error {
-	q := c.Query(filterText)
+	q := strings.TrimSpace(c.Query(filterText))
 	if q == "" {
 		page, err := s.page(c, "Find", layout.NavNone)
 		if err != nil {

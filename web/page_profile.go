@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -44,11 +45,7 @@ func (s *Server) saved(c *fiber.Ctx, err error, news string, p pages.ProfileProp
 	if err := s.flash(c, news); err != nil {
 		return err
 	}
-	to := localPath(formValue(c, layout.FieldNext))
-	if to == "" {
-		to = path.SettingsProfile
-	}
-	return s.redirect(c, to)
+	return s.redirect(c, cmp.Or(localPath(formValue(c, layout.FieldNext)), path.SettingsProfile))
 }
 
 func (s *Server) updateProfile(c *fiber.Ctx) error {

@@ -61,7 +61,16 @@ func parseActivityQuery(in url.Values, loc *time.Location, now time.Time) (activ
 	if !q.after.IsZero() && !q.before.IsZero() {
 		p.faults[pageBefore] = "cannot be used together with " + pageAfter
 	}
-	return q, posthorn.InvalidFields("These filters could not be understood.", p.faults)
+	return q, posthorn.InvalidFields(p.sentence(), p.faults)
+}
+
+// sentence names every bad parameter, for answers that have no form to show them in.
+func (p *queryParser) sentence() string {
+	parts := make([]string, 0, len(p.faults))
+	for _, name := range slices.Sorted(maps.Keys(p.faults)) {
+		parts = append(parts, name+" "+p.faults[name])
+	}
+	return "These filters could not be understood: " + strings.Join(parts, "; ") + "."
 }
 
 // queryParser reads a query string, keeps what it understood, and gathers what it did not.

@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"posthorn/internal/live"
 	"posthorn/internal/posthorn"
@@ -74,19 +76,37 @@ func New(o Options) *Server {
 		UnescapePath:          true,
 		DisableStartupMessage: true,
 		StreamRequestBody:     true,
-		ReadBufferSize:        maxHeader,
-		ReadTimeout:           readTimeout,
-		IdleTimeout:           idleTimeout,
-		ErrorHandler:          s.handleError,
+		// Forms with files would be read whole, and written to disk, before anybody asked whose they are.
+		DisablePreParseMultipartForm: true,
+		ReadBufferSize:               maxHeader,
+		ReadTimeout:                  readTimeout,
+		IdleTimeout:                  idleTimeout,
+		ErrorHandler:                 s.handleError,
 	})
-	s.app.Use(s.begin, s.logRequest, s.recoverPanic, s.secureHeaders, s.checkOrigin)
+	s.app.Use(s.begin, s.logRequest, s.recoverPanic, s.checkOrigin)
 	for _, r := range s.routes() {
 		s.app.Add(r.method, r.path, s.guard(r.access), r.handle)
 		if r.method == fiber.MethodGet {
 			s.app.Add(fiber.MethodHead, r.path, s.guard(r.access), r.handle)
 		}
 	}
+	s.guardConnections()
 	return s
+}
+
+// guardConnections puts itself around all that Fiber does with a request. Fiber answers a method that it does not know
+// without a handler, and what is left of a body has to be dealt with then, too.
+func (s *Server) guardConnections() {
+	server := s.app.Server()
+	handle := server.Handler
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			handle(ctx)
+		} else {
+			server.ErrorHandler(ctx, errUnknownMethod)
+		}
+		discardBody(ctx)
+	}
 }
 
 // Serve answers on a listener until Shutdown; it then returns nil.

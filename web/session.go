@@ -28,7 +28,6 @@ const sessionName = "posthorn_session"
 
 // Keys of the values of a session.
 const (
-	valueToken    = "token"
 	valueSignedIn = "signed_in"
 	valueFlash    = "flash"
 )
@@ -76,7 +75,7 @@ func (st *sessionStore) New(r *http.Request, name string) (*sessions.Session, er
 	}
 	var token string
 	if securecookie.DecodeMulti(name, cookie.Value, &token, st.codecs...) != nil {
-		return session, nil // a cookie of other keys, or of somebody's making, is no session
+		return session, nil //nolint:nilerr // a cookie of other keys, or of somebody's making, is no session
 	}
 	signedIn, err := st.rows.Session(r.Context(), auth.HashToken(token))
 	if kindIs(err, posthorn.NotFound) {

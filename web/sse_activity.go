@@ -3,9 +3,9 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -22,11 +22,19 @@ const (
 	streamPause = 250 * time.Millisecond
 	// streamBeat is how often a silent stream writes, to notice a reader who left.
 	streamBeat = 15 * time.Second
+	// streamLook bounds the look at the database after a hint.
+	streamLook = 5 * time.Second
 )
 
 // streamActivity tells the browser that its feed grew. The message carries no record: the browser reads the feed anew,
 // through the one path that knows its filters and its rights.
 func (s *Server) streamActivity(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentType, "text/event-stream")
+	c.Set("X-Accel-Buffering", "no")
+	if c.Method() == fiber.MethodHead {
+		s.stream(c, nil)
+		return nil
+	}
 	scope := requestOf(c).signedIn.User.ActivityScope()
 	since := c.Get("Last-Event-ID", c.Query("since"))
 	// Subscribe first, then read: what arrives in between is announced rather than missed.
@@ -36,28 +44,27 @@ func (s *Server) streamActivity(c *fiber.Ctx) error {
 		sub.Close()
 		return err
 	}
-	stream := activityStream{sub: sub, newest: newest, behind: isBehind(since, newest)}
-	c.Status(http.StatusOK)
-	c.Set(fiber.HeaderContentType, "text/event-stream")
-	c.Set("X-Accel-Buffering", "no")
+	seen, err := posthorn.ParseActivityID(since)
+	stream := activityStream{
+		sub: sub, newest: newest, behind: !newest.IsZero() && (err != nil || newer(newest, seen)),
+		look: func(ctx context.Context) (posthorn.ActivityID, error) { return s.Activity.Newest(ctx, scope) },
+	}
 	s.stream(c, stream.run)
 	return nil
 }
 
-// isBehind reports whether a reader who has seen the record since misses something.
-func isBehind(since string, newest posthorn.ActivityID) bool {
-	if newest.IsZero() {
-		return false
-	}
-	seen, err := posthorn.ParseActivityID(since)
-	return err != nil || bytes.Compare(newest[:], seen[:]) > 0
-}
+// newer reports whether a record came after another.
+func newer(a, b posthorn.ActivityID) bool { return bytes.Compare(a[:], b[:]) > 0 }
 
 // activityStream is one reader's stream. It lives on after the handler returned, so it holds nothing of the request.
 type activityStream struct {
-	sub    *live.Subscription[posthorn.ActivityNotice]
+	sub *live.Subscription[posthorn.ActivityNotice]
+	// newest is the newest record that the reader was told of, or had no need to be.
 	newest posthorn.ActivityID
+	// behind says that the reader misses something from the start.
 	behind bool
+	// look finds the newest record that the reader may see.
+	look func(context.Context) (posthorn.ActivityID, error)
 }
 
 // run writes until the stream has lived its time, the reader left, or the server stops.
@@ -96,7 +103,8 @@ func (st *activityStream) open(w *bufio.Writer) error {
 	return st.send(w, 0, "")
 }
 
-// announce sends what is pending as one message.
+// announce sends what is pending as one message. A bare hint says that another process recorded something for somebody:
+// the reader hears of it when it is theirs.
 func (st *activityStream) announce(w *bufio.Writer) error {
 	count, worst := 0, posthorn.RiskLevel("")
 	for _, n := range st.sub.Take() {
@@ -104,7 +112,24 @@ func (st *activityStream) announce(w *bufio.Writer) error {
 		st.newest, worst = merged.Newest, merged.Worst
 		count += n.Count
 	}
+	if count == 0 && !st.grew() {
+		return nil
+	}
 	return st.send(w, count, worst)
+}
+
+// grew looks whether there is a record that the reader was not told of. When that cannot be known it says yes, for the
+// reader finds out by asking.
+func (st *activityStream) grew() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), streamLook)
+	defer cancel()
+	newest, err := st.look(ctx)
+	if err != nil {
+		return true
+	}
+	grew := newer(newest, st.newest)
+	st.newest = newest
+	return grew
 }
 
 // send writes one message. A count of zero means that how much is new is not known.

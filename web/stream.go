@@ -14,7 +14,14 @@ import (
 // stream answers with a body that is written while it is sent. The writer runs on a goroutine that outlives the handler,
 // so it must not touch the request. When it returns an error the connection breaks without the last chunk, so that half
 // a body does not look whole; when the reader leaves, its next write fails.
+//
+// A HEAD gets the headers alone, and write is not called: given a body, the server would end it all the same, and a client
+// would take that end for the next answer.
 func (s *Server) stream(c *fiber.Ctx, write func(w *bufio.Writer) error) {
+	if c.Method() == fiber.MethodHead {
+		c.Response().Header.SetContentLength(-1)
+		return
+	}
 	reader, pipe := io.Pipe()
 	requestID := requestOf(c).id
 	go func() {

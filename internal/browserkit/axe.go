@@ -61,6 +61,7 @@ func (p *Page) Axe() []Violation {
 	if !Eval[bool](p, "!!window.axe") {
 		Eval[any](p, axe+"; null")
 	}
+	p.settle()
 	return Eval[[]Violation](p, `axe.run(document, {
 		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
 		resultTypes: ["violations"],

@@ -55,6 +55,19 @@ func (p *Page) Prefer(scheme Scheme, motion Motion) {
 	}})
 }
 
+// settle waits until what was changed is drawn and nothing moves any more, but for what moves for ever. One transition may
+// start another, in what inherits from it, so two frames in a row must be still.
+func (p *Page) settle() {
+	p.t.Helper()
+	Eval[any](p, `(async () => {
+		for (let still = 0; still < 2; ) {
+			await new Promise(requestAnimationFrame);
+			const moving = document.getAnimations().some((a) => a.playState === "running" && a.effect.getTiming().iterations < Infinity);
+			still = moving ? 0 : still + 1;
+		}
+	})()`)
+}
+
 // DisableScript makes a browser without JavaScript of it, from the next page on. Eval and everything that waits still work.
 func (p *Page) DisableScript() {
 	p.t.Helper()

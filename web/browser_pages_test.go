@@ -1,0 +1,143 @@
+package web_test
+
+import (
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"posthorn/internal/browserkit"
+	"posthorn/internal/posthorn"
+	"posthorn/internal/sitekit"
+	"posthorn/views/path"
+)
+
+// shots is where the tests of this file also write what they see: go test ./web -run TestEveryPage -args -shots=DIR.
+var shots = flag.String("shots", "", "folder for screenshots of every page")
+
+// view is one page in one state.
+type view struct {
+	name string
+	open func(p *browserkit.Page)
+	// from is the width from which it is there.
+	from int64
+}
+
+func at(name, target string) view {
+	return view{name: name, open: func(p *browserkit.Page) { p.Goto(target) }}
+}
+
+// examine looks at views in both themes and at every width: nothing sticks out, and axe-core finds nothing.
+func examine(t *testing.T, p *browserkit.Page, views ...view) {
+	t.Helper()
+	for _, v := range views {
+		p.Viewport(browserkit.Desktop)
+		v.open(p)
+		for _, width := range []int64{320, 375, 768, 1024, 1440} {
+			p.Viewport(browserkit.Size{Width: width, Height: 812})
+			if by, culprit := p.Overflow(); by > 0 && width >= v.from {
+				t.Errorf("%s is %d px wider than %d px, because of %s", v.name, by, width, culprit)
+			}
+		}
+		for _, scheme := range []browserkit.Scheme{browserkit.Light, browserkit.Dark} {
+			p.Prefer(scheme, browserkit.Still)
+			for _, size := range []browserkit.Size{browserkit.Desktop, browserkit.Phone} {
+				if size.Width < v.from {
+					continue
+				}
+				p.Viewport(size)
+				for _, violation := range p.Axe() {
+					t.Errorf("%s, %s, %d px: %v", v.name, scheme, size.Width, violation)
+				}
+				if *shots != "" {
+					p.Screenshot(filepath.Join(*shots, fmt.Sprintf("%s-%s-%d.png", v.name, scheme, size.Width)))
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPageForStrangersIsAccessibleAndFits(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	p := browserkit.Open(t, s.URL)
+	p.Allow("POST /login: 401")
+	examine(t, p, at("login", path.Login), view{name: "login-error", open: func(p *browserkit.Page) {
+		signIn(p, s.Owner.Email, "not the password")
+		p.Visible("[role=alert]", "Email or password is wrong.")
+		p.Focused("[role=alert]")
+	}})
+}
+
+func TestTheSetupPageIsAccessibleAndFits(t *testing.T) {
+	t.Parallel()
+	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+	s := sitekit.Start(t, "POSTHORN_ENV=production", "POSTHORN_SECRET_KEY="+key)
+	p := browserkit.Open(t, s.URL)
+	p.Allow("POST /setup: 422")
+	examine(t, p, at("setup", path.Setup), view{name: "setup-error", open: func(p *browserkit.Page) {
+		p.Goto(path.Setup)
+		p.Fill(field(posthorn.FieldTenant), "Meridian Pay")
+		p.Fill(field(posthorn.FieldName), "Amara Okafor")
+		p.Fill(field(posthorn.FieldEmail), "amara@meridianpay.example")
+		p.Fill(field(posthorn.FieldPassword), "password")
+		p.Click("button", "Create organisation")
+		p.Visible("[aria-invalid=true]")
+	}})
+}
+
+func TestEveryPageWithoutRecordsIsAccessibleAndFits(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	examine(t, person(t, s),
+		at("overview-empty", path.Home),
+		at("activity-empty", path.Activity),
+	)
+}
+
+func TestEveryPageWithRecordsIsAccessibleAndFits(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	ids := postChecks(t, s)
+	p := person(t, s)
+	p.Allow("GET /no-such-page: 404")
+	p.Allow("GET /activity/act_0000000000000000000000: 404")
+	p.Allow(`GET /activity\?type=kyx: 422`)
+	p.Allow("POST /settings/profile/password: 422")
+	examine(t, p,
+		at("overview", path.Home),
+		at("activity", path.Activity),
+		at("activity-filtered", path.Activity+"?blockchain=ethereum&metadata.source=async-worker-1&range=24h&risk=critical&type=kyt"),
+		at("activity-none-match", path.Activity+"?q=nothing-has-this"),
+		at("activity-faults", path.Activity+"?type=kyx"),
+		view{name: "activity-drawer", open: func(p *browserkit.Page) {
+			p.Goto(recordURL(ids[3]))
+			p.Visible(drawer)
+		}},
+		view{name: "activity-menu", open: func(p *browserkit.Page) {
+			p.Goto(path.Activity)
+			p.Click("#f-time-chip")
+			p.Visible("#f-time:popover-open")
+		}},
+		at("record", path.ActivityRecordPage(ids[3])),
+		at("record-error", path.ActivityRecordPage(ids[7])),
+		at("record-missing", recordURL(posthorn.ActivityID{}.String())),
+		at("profile", path.SettingsProfile),
+		view{name: "profile-error", open: func(p *browserkit.Page) {
+			p.Goto(path.SettingsProfile)
+			p.Fill(field(posthorn.FieldCurrentPassword), "not the password")
+			p.Fill(field(posthorn.FieldNewPassword), "short")
+			p.Click("button", "Change password")
+			p.Visible("[aria-invalid=true]")
+		}},
+		at("search", path.Search),
+		at("missing", "/no-such-page"),
+		view{name: "shortcuts", from: 768, open: func(p *browserkit.Page) {
+			p.Goto(path.Activity)
+			p.Press("?")
+			p.Visible("#shortcuts:modal")
+		}},
+	)
+}

@@ -1,0 +1,237 @@
+package web_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"posthorn/internal/posthorn"
+	"posthorn/internal/sitekit"
+	"posthorn/static"
+	"posthorn/views/path"
+	"posthorn/web"
+)
+
+// outcome is a status and, for a redirect, where it leads.
+type outcome struct {
+	status int
+	to     string
+}
+
+// visit is one request and what becomes of it by who asks.
+type visit struct {
+	method, target string
+	// route is the row of the route table that it exercises.
+	route                   string
+	stranger, member, owner outcome
+}
+
+var (
+	fine     = outcome{status: http.StatusOK}
+	wrong    = outcome{status: http.StatusUnprocessableEntity}
+	refused  = outcome{status: http.StatusUnauthorized}
+	conflict = outcome{status: http.StatusConflict}
+)
+
+func goes(to string) outcome { return outcome{http.StatusSeeOther, to} }
+
+func asked(next string) outcome { return goes(path.Login + "?next=" + url.QueryEscape(next)) }
+
+// visits exercises every route; signing out comes last. The record is the member's.
+func visits(record string) []visit {
+	const get, post = http.MethodGet, http.MethodPost
+	here, onPage := path.ActivityRecord(record), path.ActivityRecordPage(record)
+	all := []visit{
+		{get, path.Healthz, path.Healthz, fine, fine, fine},
+		{get, path.Readyz, path.Readyz, fine, fine, fine},
+		{get, static.URL("app.css"), path.Static + "*", fine, fine, fine},
+		{post, path.IngestActivity, path.IngestActivity, refused, refused, refused},
+		{get, path.Setup, path.Setup, conflict, goes(path.Home), goes(path.Home)},
+		{post, path.Setup, path.Setup, conflict, conflict, conflict},
+		{get, path.Login, path.Login, fine, goes(path.Home), goes(path.Home)},
+		{get, path.LoginThen(path.Activity), path.Login, fine, goes(path.Activity), goes(path.Activity)},
+		{get, path.Login + "?next=//evil.example", path.Login, fine, goes(path.Home), goes(path.Home)},
+		{post, path.Login, path.Login, wrong, wrong, wrong},
+		{get, path.Home, path.Home, goes(path.Login), goes(path.Activity), fine},
+		{get, path.Home + "?range=7d", path.Home, asked("/?range=7d"), goes(path.Activity), fine},
+		{get, path.Search + "?q=0xa", path.Search, asked(path.Search + "?q=0xa"), goes(path.Activity + "?q=0xa"), goes(path.Activity + "?q=0xa")},
+		{get, path.Search + "?q=" + record + "%0A", path.Search, asked(path.Search + "?q=" + record + "%0A"), goes(here), goes(here)},
+	}
+	for route, target := range map[string]string{
+		path.Search: path.Search, path.Activity: path.Activity, path.ActivityNew: path.ActivityNew, path.ActivityStream: path.ActivityStream,
+		path.ActivityExportCSV: path.ActivityExportCSV, path.ActivityExportNDJSON: path.ActivityExportNDJSON,
+		path.ActivityRecord(":id"): here, path.ActivityRecordPage(":id"): onPage, path.SettingsProfile: path.SettingsProfile,
+	} {
+		all = append(all, visit{get, target, route, asked(target), fine, fine})
+	}
+	return append(all,
+		visit{post, path.SettingsProfile, path.SettingsProfile, refused, wrong, wrong},
+		visit{post, path.SettingsPassword, path.SettingsPassword, refused, wrong, wrong},
+		visit{post, path.SettingsPreferences, path.SettingsPreferences, refused, wrong, wrong},
+		visit{post, path.SignOutEverywhere, path.SignOutEverywhere, refused, goes(path.SettingsProfile), goes(path.SettingsProfile)},
+		visit{post, path.Logout, path.Logout, refused, goes(path.Login), goes(path.Login)},
+	)
+}
+
+func TestEveryRouteAnswersByWhoAsks(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	record := s.PostActivity(map[string]any{"userId": memberID})
+	all := visits(record)
+	for name, role := range map[string]struct {
+		client *sitekit.Client
+		want   func(visit) outcome
+	}{
+		"stranger": {s.Client(), func(v visit) outcome { return v.stranger }},
+		"member":   {addMember(t, s), func(v visit) outcome { return v.member }},
+		"owner":    {s.SignedIn(), func(v visit) outcome { return v.owner }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, v := range all {
+				methods := []string{v.method}
+				if v.method == http.MethodGet {
+					methods = append(methods, http.MethodHead)
+				}
+				for _, method := range methods {
+					res := role.client.Open(method, v.target, nil)
+					if got := (outcome{res.StatusCode, res.Header.Get("Location")}); got != role.want(v) {
+						t.Errorf("%s %s: %v, want %v", method, v.target, got, role.want(v))
+					}
+					_ = res.Body.Close()
+				}
+			}
+		})
+	}
+}
+
+func TestTheVisitsCoverTheRouteTable(t *testing.T) {
+	t.Parallel()
+	visited := map[string]bool{}
+	for _, v := range visits("act_1") {
+		visited[v.method+" "+v.route] = true
+	}
+	for _, r := range web.Routes() {
+		if !visited[r.Method+" "+r.Path] {
+			t.Errorf("%s %s is visited by no test", r.Method, r.Path)
+		}
+		if r.Access == web.Admin {
+			t.Errorf("%s %s is for admins: say so in the visits", r.Method, r.Path)
+		}
+		delete(visited, r.Method+" "+r.Path)
+	}
+	for name := range visited {
+		t.Errorf("%s is visited and is no route", name)
+	}
+}
+
+// Whatever package path can name must be there, so each of its names must stand for an address that is visited.
+func TestEveryNameOfPackagePathResolves(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "../views/path/path.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses := map[string]string{
+		"Home": path.Home, "Login": path.Login, "Logout": path.Logout, "Setup": path.Setup, "Search": path.Search, "Activity": path.Activity,
+		"ActivityNew": path.ActivityNew, "ActivityStream": path.ActivityStream, "ActivityExportCSV": path.ActivityExportCSV,
+		"ActivityExportNDJSON": path.ActivityExportNDJSON, "SettingsProfile": path.SettingsProfile, "SettingsPassword": path.SettingsPassword,
+		"SettingsPreferences": path.SettingsPreferences, "SignOutEverywhere": path.SignOutEverywhere, "Static": static.URL("app.js"),
+		"IngestActivity": path.IngestActivity, "Healthz": path.Healthz, "Readyz": path.Readyz, "LoginThen": path.LoginThen(path.Activity),
+		"ActivityRecord": path.ActivityRecord(posthorn.ActivityID{}.String()), "ActivityRecordPage": path.ActivityRecordPage(posthorn.ActivityID{}.String()),
+		"With": path.With(path.Activity, url.Values{"q": {"a"}}),
+	}
+	s := sitekit.Start(t)
+	for name := range file.Scope.Objects { //nolint:staticcheck // the names of one file need no types
+		target, known := addresses[name]
+		switch {
+		case !ast.IsExported(name) || name == "Local": // Local makes no address
+			continue
+		case !known:
+			t.Errorf("path.%s is new: say here what address it makes", name)
+			continue
+		}
+		// OPTIONS has no route, so that the answer lists the methods that have one.
+		a := s.Client().Do(http.MethodOptions, target, nil)
+		if a.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("path.%s, %s: %d, want a 405 that lists the methods of a route", name, target, a.StatusCode)
+		}
+	}
+}
+
+func TestAnUnknownPageIs404InTheFrameOfTheReader(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	stranger, member := s.Client(), addMember(t, s)
+	for _, target := range []string{"/nope", "/activity/", "/ACTIVITY", "/activity/act_1/page/x", "//activity", "/activity/act_1", "/activity/%00", "/activity/..%2fx"} {
+		a := member.Get(target)
+		doc := a.HTML(t)
+		if a.StatusCode != http.StatusNotFound || doc.Find("nav#nav a[href='/activity']").Length() != 1 {
+			t.Errorf("%s: %d, and the frame is the member's: %t", target, a.StatusCode, doc.Find("nav#nav").Length() == 1)
+		}
+		if doc.Find("main a[href='/']").Length() == 0 {
+			t.Errorf("%s shows no way out", target)
+		}
+		if doc.Find("nav#nav a[href='/']").Length() != 0 {
+			t.Errorf("%s offers a member the overview", target)
+		}
+	}
+	if a := member.Get("/static/app.css"); a.StatusCode != http.StatusNotFound {
+		t.Errorf("an asset without its hash: %d", a.StatusCode)
+	}
+	a := stranger.Get("/nope")
+	if doc := a.HTML(t); a.StatusCode != http.StatusNotFound || doc.Find("nav#nav").Length() != 0 || text(doc.Find("h1")) != "Not found" {
+		t.Errorf("a stranger gets %d %q", a.StatusCode, text(doc.Find("body")))
+	}
+	a = stranger.Get("/api/nope")
+	if a.StatusCode != http.StatusNotFound || a.Text != `{"error":"This page does not exist or is not in this tenant.","code":"not_found"}` {
+		t.Errorf("a program gets %d %s", a.StatusCode, a.Text)
+	}
+}
+
+func TestAWrongMethodIs405AndSaysWhichAreRight(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	owner := s.SignedIn()
+	for _, v := range []struct {
+		method, target string
+		allow          []string
+	}{
+		{http.MethodDelete, path.Activity, []string{http.MethodGet, http.MethodHead}},
+		{http.MethodPost, path.Home, []string{http.MethodGet, http.MethodHead}},
+		{http.MethodGet, path.Logout, []string{http.MethodPost}},
+		{http.MethodPut, path.Login, []string{http.MethodGet, http.MethodHead, http.MethodPost}},
+		{http.MethodPatch, path.ActivityRecord("act_1"), []string{http.MethodGet, http.MethodHead}},
+	} {
+		a := owner.Do(v.method, v.target, nil)
+		allow := strings.Split(a.Header.Get("Allow"), ", ")
+		slices.Sort(allow)
+		if a.StatusCode != http.StatusMethodNotAllowed || !slices.Equal(allow, v.allow) {
+			t.Errorf("%s %s: %d, allow %v, want %v", v.method, v.target, a.StatusCode, allow, v.allow)
+		}
+		if a.HTML(t).Find("nav#nav").Length() != 1 {
+			t.Errorf("%s %s has not the owner's frame", v.method, v.target)
+		}
+	}
+}
+
+func TestASiteWithoutATenantLeadsToTheSetup(t *testing.T) {
+	t.Parallel()
+	s := startUnowned(t)
+	for _, target := range []string{path.Home, path.Activity, path.Login, path.SettingsProfile} {
+		if a := s.Client().Get(target); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != path.Setup {
+			t.Errorf("%s: %d to %q", target, a.StatusCode, a.Header.Get("Location"))
+		}
+	}
+	if a := s.Client().Get(path.Readyz); a.StatusCode != http.StatusOK {
+		t.Errorf("not ready: %s", a.Text)
+	}
+	if a := s.Ingest(body(t, nil)); a.StatusCode != http.StatusInternalServerError || a.Text != `{"error":"Failed to record activity"}` {
+		t.Errorf("a record for nobody: %d %s", a.StatusCode, a.Text)
+	}
+}
