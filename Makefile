@@ -67,5 +67,6 @@ $(GOLANGCI):
 static/node_modules/.package-lock.json: static/package.json static/package-lock.json
 	@sh scripts/need npm
 	@echo "need: installing the front-end packages into static/node_modules"
-	@npm --prefix static ci --no-audit --no-fund --loglevel=error
+	@# Not "npm ci": that refuses a lock without the packages of every platform, which some registries do not serve.
+	@npm --prefix static install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
