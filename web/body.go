@@ -23,8 +23,8 @@ const (
 // bodyTooLarge is the answer to a body beyond the limit of its endpoint.
 const bodyTooLarge = "Request body too large"
 
-// readBody returns the body of a request, of at most limit bytes; a larger one is TooLarge. It is the body as it was
-// sent: Fiber's own Body inflates compressed ones past every limit.
+// readBody returns the body of a request, of at most limit bytes, and keeps it for those who read it as a form; a larger
+// one is TooLarge. It is the body as it was sent: Fiber's own Body inflates compressed ones past every limit.
 func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	tooLarge := posthorn.Errorf(posthorn.TooLarge, bodyTooLarge)
 	if c.Request().Header.ContentLength() > limit {
@@ -46,6 +46,8 @@ func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	if len(body) > limit {
 		return nil, tooLarge
 	}
+	// The stream is done with: read again, one of chunks would take what follows for a chunk.
+	c.Request().SetBodyRaw(body)
 	return body, nil
 }
 
@@ -60,14 +62,4 @@ func discardBody(ctx *fasthttp.RequestCtx) {
 	if n == maxDiscard || err != nil && !errors.Is(err, io.EOF) {
 		ctx.SetConnectionClose()
 	}
-}
-
-// bufferForm reads the body of a page's request, so that it can be used as a form.
-func bufferForm(c *fiber.Ctx) error {
-	body, err := readBody(c, maxForm)
-	if err != nil {
-		return err
-	}
-	c.Request().SetBodyRaw(body)
-	return nil
 }

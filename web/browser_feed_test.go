@@ -23,7 +23,7 @@ func unloaded(t *testing.T, p *browserkit.Page) {
 func TestAPostedRecordAppearsInTheOpenFeedByItself(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
-	p := browserkit.Open(t, s.URL)
+	p := visitor(t, s)
 	p.Goto(path.Activity)
 	p.At(path.LoginThen(path.Activity))
 	fillSignIn(p, s.Owner.Email, s.Owner.Password)
@@ -40,6 +40,12 @@ func TestAPostedRecordAppearsInTheOpenFeedByItself(t *testing.T) {
 	if got := p.Text("[data-summary]"); got != "1 record" {
 		t.Errorf("the feed sums up %q", got)
 	}
+	p.Click("#f-blockchain-chip")
+	p.Visible("#f-blockchain label", "Bitcoin")
+	p.Press("Escape")
+	p.Hidden("#f-blockchain")
+	p.PointAway()
+	browserkit.Eval[any](p, "document.activeElement.blur()")
 
 	second := post(s, "b7701f35", nil)
 	p.Visible(row(second), "b7701f35")
@@ -56,7 +62,7 @@ func TestAMemberGetsOnlyTheirOwnRecordsLive(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
 	member := s.CreateUser("member", "amara@meridianpay.example", clerkAmara)
-	p := browserkit.Open(t, s.URL)
+	p := visitor(t, s)
 	signIn(p, member.Email, sitekit.UserPassword)
 	p.At(path.Activity)
 	foreign := post(s, "0a0a0a0a", map[string]any{"userId": clerkJonas})
@@ -101,7 +107,8 @@ func TestRowsStayWhileSomebodyReadsAndAPillCountsWhatIsNew(t *testing.T) {
 			p.Goto(path.Activity)
 			mark(p)
 			read(p, ids)
-			const top = "(row) => document.querySelector(row).getBoundingClientRect().top"
+			// The place of the row in the picture: what is drawn next, with the scrolling that makes up for a change above.
+			const top = "(row) => new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame)).then(() => document.querySelector(row).getBoundingClientRect().top)"
 			before := browserkit.Eval[float64](p, top, row(ids[20]))
 
 			newest := fillFeed(s, 3)[0]
@@ -132,13 +139,13 @@ func TestThePillNamesTheWorstOfTheNewRecordsAndCountsAmongTheFilters(t *testing.
 	s := sitekit.Start(t)
 	ids := fillFeed(s, 3)
 	p := person(t, s)
-	p.Goto(path.Activity+"?blockchain=bitcoin")
+	p.Goto(path.Activity + "?blockchain=bitcoin")
 	p.Hover(row(ids[0]))
 	post(s, "other", map[string]any{"blockchain": "tron"})
 	post(s, "worst", map[string]any{"riskLevel": "high", "riskScore": 80})
 	p.Visible(pill, "1 new record")
-	if text := p.Text(pill); text != "1 new record, high risk" && text != "1 new record, 1 high" {
-		t.Logf("the pill says %q", text)
+	if text := p.Text(pill); text != "1 new record, high risk" {
+		t.Errorf("the pill says %q", text)
 	}
 }
 
@@ -186,7 +193,7 @@ func TestARecordOfOneProcessAppearsInTheFeedOfAnother(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
 	other := sitekit.Join(t, s)
-	p := browserkit.Open(t, other.URL)
+	p := visitor(t, other)
 	signIn(p, s.Owner.Email, s.Owner.Password)
 	p.At(path.Home)
 	p.Goto(path.Activity)

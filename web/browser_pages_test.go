@@ -62,7 +62,7 @@ func examine(t *testing.T, p *browserkit.Page, views ...view) {
 func TestEveryPageForStrangersIsAccessibleAndFits(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
-	p := browserkit.Open(t, s.URL)
+	p := visitor(t, s)
 	p.Allow("POST /login: 401")
 	examine(t, p, at("login", path.Login), view{name: "login-error", open: func(p *browserkit.Page) {
 		signIn(p, s.Owner.Email, "not the password")
@@ -71,11 +71,17 @@ func TestEveryPageForStrangersIsAccessibleAndFits(t *testing.T) {
 	}})
 }
 
+// unsetSite runs a Posthorn that has no owner yet.
+func unsetSite(t *testing.T) *sitekit.Site {
+	t.Helper()
+	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+	return sitekit.Start(t, "POSTHORN_ENV=production", "POSTHORN_SECRET_KEY="+key)
+}
+
 func TestTheSetupPageIsAccessibleAndFits(t *testing.T) {
 	t.Parallel()
-	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
-	s := sitekit.Start(t, "POSTHORN_ENV=production", "POSTHORN_SECRET_KEY="+key)
-	p := browserkit.Open(t, s.URL)
+	s := unsetSite(t)
+	p := visitor(t, s)
 	p.Allow("POST /setup: 422")
 	examine(t, p, at("setup", path.Setup), view{name: "setup-error", open: func(p *browserkit.Page) {
 		p.Goto(path.Setup)

@@ -26,10 +26,19 @@ const (
 	announcer = "#announcer"
 )
 
+// visitor opens a browser that is not signed in.
+func visitor(t *testing.T, s *sitekit.Site) *browserkit.Page {
+	t.Helper()
+	p := browserkit.Open(t, s.URL)
+	// htmx reports a request that a newer one replaced as an error.
+	p.Allow("^console.error: htmx:(sendAbort|afterRequest),")
+	return p
+}
+
 // person opens a browser and signs in as the first owner through the form.
 func person(t *testing.T, s *sitekit.Site) *browserkit.Page {
 	t.Helper()
-	p := browserkit.Open(t, s.URL)
+	p := visitor(t, s)
 	signIn(p, s.Owner.Email, s.Owner.Password)
 	p.At(path.Home)
 	return p

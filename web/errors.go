@@ -138,11 +138,27 @@ type apiError struct {
 	Fields map[string]string `json:"fields,omitempty"`
 }
 
+// errorTitle names an error in the title of its page.
+func errorTitle(status int) string {
+	switch {
+	case status == http.StatusNotFound:
+		return "Not found"
+	case status == http.StatusUnauthorized:
+		return "Signed out"
+	case status == http.StatusTooManyRequests:
+		return "Too many attempts"
+	case status >= http.StatusInternalServerError:
+		return "Something went wrong"
+	default:
+		return "Not possible"
+	}
+}
+
 // errorProps is what an error page shows: the sentence, and for a fault of ours the request id that the log has too.
 func (s *Server) errorProps(c *fiber.Ctx, f failure) pages.ErrorProps {
 	r := requestOf(c)
 	p := pages.ErrorProps{
-		Page: s.frame(c, http.StatusText(f.status), layout.NavNone), Status: f.status, Message: f.message,
+		Page: s.frame(c, errorTitle(f.status), layout.NavNone), Status: f.status, Message: f.message,
 		SignIn: f.status == http.StatusUnauthorized, Target: c.Get("HX-Target"),
 	}
 	if f.status >= http.StatusInternalServerError {

@@ -41,14 +41,17 @@ func (s *Server) exportActivity(c *fiber.Ctx, extension, contentType string, for
 		return err
 	}
 	name := fmt.Sprintf("activity-%s.%s", time.Now().UTC().Format("20060102-150405"), extension)
-	c.Set(fiber.HeaderContentType, contentType)
-	c.Set(fiber.HeaderContentDisposition, fmt.Sprintf("attachment; filename=%q", name))
 	scope := requestOf(c).signedIn.User.ActivityScope()
-	s.stream(c, func(w *bufio.Writer) error {
+	err = s.stream(c, func(w *bufio.Writer) error {
 		ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
 		defer cancel()
 		return exportRecords(format(w), s.Activity.Export(ctx, scope, q.filter))
 	})
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, contentType)
+	c.Set(fiber.HeaderContentDisposition, fmt.Sprintf("attachment; filename=%q", name))
 	return nil
 }
 

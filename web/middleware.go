@@ -175,7 +175,7 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	if isMachine(c) || strings.HasPrefix(c.Path(), path.Static) {
 		return c.Next()
 	}
-	if err := bufferForm(c); err != nil {
+	if _, err := readBody(c, maxForm); err != nil {
 		return err
 	}
 	converted, err := adaptor.ConvertRequest(c, true)

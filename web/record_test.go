@@ -162,7 +162,7 @@ func TestHostileParametersStayText(t *testing.T) {
 			}
 		}
 		a := owner.Get(path.Activity + "?" + url.Values{"q": {text}}.Encode())
-		if got := a.HTML(t).Find("form#filters input[name=q]").AttrOr("value", ""); got != text {
+		if got := a.HTML(t).Find("form#filters input[name=q]").AttrOr("value", ""); got != strings.ReplaceAll(text, "\r\n", "\n") {
 			t.Errorf("%q came back as %q", text, got)
 		}
 		for _, target := range []string{

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -105,9 +106,20 @@ func (s *Server) guardConnections() {
 		} else {
 			server.ErrorHandler(ctx, errUnknownMethod)
 		}
+		if endsTwice(&ctx.Request.Header) {
+			ctx.SetConnectionClose()
+		}
 		discardBody(ctx)
 	}
 }
+
+// endsTwice reports whether a request says by its length and by chunks where it ends. A proxy in front may have believed
+// the other one, so what follows on the connection cannot be trusted to be a request (RFC 9112, section 6.1).
+func endsTwice(h *fasthttp.RequestHeader) bool {
+	return h.ContentLength() == -1 && lengthLine.Match(h.RawHeaders())
+}
+
+var lengthLine = regexp.MustCompile(`(?im)^content-length[ \t]*:`)
 
 // Serve answers on a listener until Shutdown; it then returns nil.
 func (s *Server) Serve(ln net.Listener) error {

@@ -32,8 +32,7 @@ func (s *Server) streamActivity(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no")
 	if c.Method() == fiber.MethodHead {
-		s.stream(c, nil)
-		return nil
+		return s.stream(c, nil)
 	}
 	scope := requestOf(c).signedIn.User.ActivityScope()
 	since := c.Get("Last-Event-ID", c.Query("since"))
@@ -49,8 +48,7 @@ func (s *Server) streamActivity(c *fiber.Ctx) error {
 		sub: sub, newest: newest, behind: !newest.IsZero() && (err != nil || newer(newest, seen)),
 		look: func(ctx context.Context) (posthorn.ActivityID, error) { return s.Activity.Newest(ctx, scope) },
 	}
-	s.stream(c, stream.run)
-	return nil
+	return s.stream(c, stream.run)
 }
 
 // newer reports whether a record came after another.

@@ -17,10 +17,12 @@ import (
 //
 // A HEAD gets the headers alone, and write is not called: given a body, the server would end it all the same, and a client
 // would take that end for the next answer.
-func (s *Server) stream(c *fiber.Ctx, write func(w *bufio.Writer) error) {
+//
+// The first bytes are waited for: an error that comes before them is returned, to be answered as any other.
+func (s *Server) stream(c *fiber.Ctx, write func(w *bufio.Writer) error) error {
 	if c.Method() == fiber.MethodHead {
 		c.Response().Header.SetContentLength(-1)
-		return
+		return nil
 	}
 	reader, pipe := io.Pipe()
 	requestID := requestOf(c).id
@@ -31,7 +33,18 @@ func (s *Server) stream(c *fiber.Ctx, write func(w *bufio.Writer) error) {
 		}
 		_ = pipe.CloseWithError(err) // never fails
 	}()
-	c.Context().SetBodyStream(reader, -1)
+	ahead := bufio.NewReader(reader)
+	if _, err := ahead.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("begin a stream: %w", err)
+	}
+	c.Context().SetBodyStream(streamBody{ahead, reader}, -1)
+	return nil
+}
+
+// streamBody is what is read of a stream; closing it makes the next write fail.
+type streamBody struct {
+	io.Reader
+	io.Closer
 }
 
 func writeAll(to io.Writer, write func(w *bufio.Writer) error) (err error) {

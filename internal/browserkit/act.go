@@ -86,6 +86,12 @@ func (p *Page) Click(selector string, text ...string) {
 		chromedp.MouseClickXY(at.X, at.Y))
 }
 
+// ClickAt clicks on a place of the window, whatever is there.
+func (p *Page) ClickAt(x, y float64) {
+	p.t.Helper()
+	p.do("click", chromedp.MouseEvent(chromedp.MouseMoved, x, y), chromedp.MouseClickXY(x, y))
+}
+
 // Tap touches an element as a finger does. The page must have a phone's viewport.
 func (p *Page) Tap(selector string, text ...string) {
 	p.t.Helper()
@@ -137,20 +143,37 @@ var keys = map[string]string{"Enter": kb.Enter, "Escape": kb.Escape, "Tab": kb.T
 func (p *Page) Press(names ...string) {
 	p.t.Helper()
 	for _, name := range names {
-		var options []chromedp.KeyOption
 		key, shifted := strings.CutPrefix(name, "Shift+")
-		if shifted {
-			options = append(options, chromedp.KeyModifiers(chromedp.ModifierShift))
-		}
 		if typed, ok := keys[key]; ok {
 			key = typed
 		}
-		p.do("press "+name, chromedp.KeyEvent(key, options...))
+		var modifiers kb.Modifier
+		if shifted {
+			modifiers = kb.ModifierShift
+		}
+		p.strike(key, modifiers)
 	}
 }
 
 // Type types a text, key by key.
 func (p *Page) Type(text string) {
 	p.t.Helper()
-	p.do("type "+text, chromedp.KeyEvent(text))
+	p.strike(text, kb.ModifierNone)
+}
+
+// strike presses and releases the keys of a text. What a key types belongs to its press, so that a page can prevent it, as
+// with a real keyboard.
+func (p *Page) strike(text string, modifiers kb.Modifier) {
+	p.t.Helper()
+	for _, character := range text {
+		events := kb.Encode(character)
+		down, up := *events[0], *events[len(events)-1]
+		down.Modifiers |= int64(modifiers)
+		up.Modifiers |= int64(modifiers)
+		if len(events) == 3 {
+			down.Text, down.UnmodifiedText = events[1].Text, events[1].UnmodifiedText
+		}
+		call(p, input.DispatchKeyEvent, down)
+		call(p, input.DispatchKeyEvent, up)
+	}
 }

@@ -139,6 +139,20 @@ func TestAClickHitsWhatAPersonWouldHit(t *testing.T) {
 	}
 }
 
+func TestAKeyTypesUnlessThePagePreventsIt(t *testing.T) {
+	t.Parallel()
+	site := serve(t, map[string]string{
+		"/":     document(`<input id="field"><script src="/x.js"></script>`),
+		"/x.js": `document.addEventListener("keydown", (e) => { if (e.key === "/") { e.preventDefault(); document.getElementById("field").focus(); } });`,
+	})
+	p := Open(t, site)
+	p.Goto("/")
+	p.Press("/", "a", "Shift+B", "?")
+	p.Type("cd")
+	p.Press("Backspace")
+	p.Wait(`document.getElementById("field").value === "aB?c"`)
+}
+
 func TestWithoutScriptAPageIsStillReadAndClicked(t *testing.T) {
 	t.Parallel()
 	site := serve(t, map[string]string{

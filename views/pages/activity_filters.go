@@ -39,7 +39,10 @@ func (p FeedProps) blockchainChip() ui.FilterChipProps {
 	for _, chain := range p.Filter.Blockchains {
 		words = append(words, chainName(chain))
 	}
-	return ui.FilterChipProps{ID: "f-blockchain", Label: "Blockchain", Value: strings.Join(words, ", "), ClearURL: p.without(FilterBlockchain)}
+	return ui.FilterChipProps{
+		ID: "f-blockchain", Label: "Blockchain", Value: strings.Join(words, ", "), ClearURL: p.without(FilterBlockchain),
+		Hidden: len(p.blockchainOptions()) == 0,
+	}
 }
 
 // blockchainOptions are the chains of the reader's records, and what the address asks for beside them.
@@ -77,8 +80,9 @@ func (p FeedProps) statusOptions() []ui.Option {
 }
 
 func (p FeedProps) applicationChip() ui.FilterChipProps {
-	chip := ui.FilterChipProps{ID: "f-application", Label: "Application", ClearURL: p.without(FilterApplication)}
-	for _, option := range p.applicationOptions() {
+	options := p.applicationOptions()
+	chip := ui.FilterChipProps{ID: "f-application", Label: "Application", ClearURL: p.without(FilterApplication), Hidden: len(options) == 1}
+	for _, option := range options {
 		if option.Selected && option.Value != "" {
 			chip.Value = option.Label
 		}
@@ -178,23 +182,12 @@ func (p FeedProps) metadataChip() ui.FilterChipProps {
 
 // chips are the filters that the form shows.
 func (p FeedProps) chips() []ui.FilterChipProps {
-	chips := []ui.FilterChipProps{p.riskChip()}
-	if p.offersBlockchains() {
-		chips = append(chips, p.blockchainChip())
-	}
-	chips = append(chips, p.statusChip())
-	if p.offersApplications() {
-		chips = append(chips, p.applicationChip())
-	}
+	chips := []ui.FilterChipProps{p.riskChip(), p.blockchainChip(), p.statusChip(), p.applicationChip()}
 	if p.offersUsers() {
 		chips = append(chips, p.userChip())
 	}
 	return append(chips, p.metadataChip(), p.timeChip())
 }
-
-func (p FeedProps) offersBlockchains() bool { return len(p.blockchainOptions()) > 0 }
-
-func (p FeedProps) offersApplications() bool { return len(p.applicationOptions()) > 1 }
 
 func (p FeedProps) offersUsers() bool { return p.ShowUser || p.Filter.User != "" }
 

@@ -100,6 +100,20 @@ func TestFiltersWithoutAChoiceAreNotOffered(t *testing.T) {
 	p := feed()
 	p.Facets = posthorn.ActivityFacets{}
 	page := activityOf(t, p)
-	absent(t, page, "#f-blockchain, #f-application")
-	the(t, page, "#f-risk")
+	absent(t, page, "#f-blockchain-filter:not([hidden]), #f-application-filter:not([hidden])")
+	the(t, page, "#f-risk-filter:not([hidden])")
+}
+
+func TestAListThatRenewsItselfBringsTheChoicesOfItsNewRecords(t *testing.T) {
+	t.Parallel()
+
+	p := feed()
+	fragment := parsed(t, Feed(p)).Selection
+	absent(t, fragment, "#f-blockchain")
+	the(t, fragment, "#f-blockchain-chip[hx-swap-oob]")
+	p.Fresh = earliest
+	fragment = parsed(t, Feed(p)).Selection
+	the(t, fragment, "#f-blockchain-filter[hx-swap-oob] input[value=bitcoin]")
+	the(t, fragment, "#f-application-filter[hx-swap-oob] input[type=radio]:checked")
+	absent(t, fragment, "#f-risk-chip, button[hx-swap-oob]")
 }

@@ -52,15 +52,18 @@ func (p FeedProps) fresh(id posthorn.ActivityID) bool {
 	return !p.Fresh.IsZero() && bytes.Compare(id[:], p.Fresh[:]) > 0
 }
 
+// earliest is older than any record: it stands for the newest one of an empty feed, so that the first to come is a new one.
+var earliest = posthorn.ActivityIDAt(time.UnixMilli(1))
+
 // live are the addresses with which the script keeps the feed up to date.
 func (p FeedProps) live() templ.Attributes {
 	attrs := templ.Attributes{"data-url": path.With(path.Activity, p.Values)}
 	if len(p.Faults) > 0 {
 		return attrs
 	}
-	seen := ""
-	if !p.Newest.IsZero() {
-		seen = p.Newest.String()
+	seen := p.Newest.String()
+	if p.Newest.IsZero() {
+		seen = earliest.String()
 	}
 	attrs["data-stream"] = path.With(path.ActivityStream, url.Values{SinceRecord: {seen}})
 	attrs["data-new-url"] = path.With(path.ActivityNew, with(p.Values, SinceRecord, seen))

@@ -439,7 +439,7 @@ func volumeTable(p VolumeProps) templ.Component {
 			templ_7745c5c3_Var24 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<details class=\"mt-2 text-xs\"><summary class=\"inline-block text-subtle underline-offset-2 hover:text-ink hover:underline\">View as table</summary><div class=\"mt-2 max-h-48 overflow-y-auto rounded-md border border-line\" tabindex=\"0\" role=\"region\" aria-label=\"Chart data\"><table class=\"w-full text-right tabular-nums\"><thead class=\"sticky top-0 bg-sunken text-subtle\"><tr><th scope=\"col\" class=\"px-2 py-1 text-left font-medium\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<details class=\"mt-2 text-xs\"><summary class=\"inline-block py-1 text-subtle underline-offset-2 hover:text-ink hover:underline\">View as table</summary><div class=\"mt-2 max-h-48 overflow-y-auto rounded-md border border-line\" tabindex=\"0\" role=\"region\" aria-label=\"Chart data\"><table class=\"w-full text-right tabular-nums\"><thead class=\"sticky top-0 bg-sunken text-subtle\"><tr><th scope=\"col\" class=\"px-2 py-1 text-left font-medium\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

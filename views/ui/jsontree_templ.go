@@ -202,7 +202,7 @@ func jsonDocument(id, title string, view jsonView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "><summary class=\"inline-block text-subtle underline-offset-2 hover:text-ink hover:underline\">Raw text</summary><pre class=\"code code-wrap mt-1.5 max-h-96 overflow-y-auto\" tabindex=\"0\" role=\"region\" aria-label=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "><summary class=\"inline-block py-1 text-subtle underline-offset-2 hover:text-ink hover:underline\">Raw text</summary><pre class=\"code code-wrap mt-1.5 max-h-96 overflow-y-auto\" tabindex=\"0\" role=\"region\" aria-label=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
