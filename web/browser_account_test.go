@@ -65,7 +65,7 @@ func TestASessionThatEndedElsewhereIsSaidInADialog(t *testing.T) {
 	}
 	p.Click(openModal+" button", "Stay here")
 	p.Hidden(openModal)
-	tab := p.Tab()
+	tab := p.Tab(t)
 	signIn(tab, s.Owner.Email, s.Owner.Password)
 	tab.At(path.Home)
 	p.Click(".segmented label", "KYE")

@@ -179,7 +179,7 @@ func TestEveryTabOfABrowserIsLive(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
 	p := person(t, s)
-	tabs := []*browserkit.Page{p, p.Tab(), p.Tab()}
+	tabs := []*browserkit.Page{p, p.Tab(t), p.Tab(t)}
 	for _, tab := range tabs {
 		tab.Goto(path.Activity)
 	}

@@ -30,32 +30,35 @@ func at(name, target string) view {
 }
 
 // examine looks at views in both themes and at every width: nothing sticks out, and axe-core finds nothing.
-func examine(t *testing.T, p *browserkit.Page, views ...view) {
+func examine(t *testing.T, browser *browserkit.Page, views ...view) {
 	t.Helper()
 	for _, v := range views {
-		p.Viewport(browserkit.Desktop)
-		v.open(p)
-		for _, width := range []int64{320, 375, 768, 1024, 1440} {
-			p.Viewport(browserkit.Size{Width: width, Height: 812})
-			if by, culprit := p.Overflow(); by > 0 && width >= v.from {
-				t.Errorf("%s is %d px wider than %d px, because of %s", v.name, by, width, culprit)
-			}
-		}
-		for _, scheme := range []browserkit.Scheme{browserkit.Light, browserkit.Dark} {
-			p.Prefer(scheme, browserkit.Still)
-			for _, size := range []browserkit.Size{browserkit.Desktop, browserkit.Phone} {
-				if size.Width < v.from {
-					continue
-				}
-				p.Viewport(size)
-				for _, violation := range p.Axe() {
-					t.Errorf("%s, %s, %d px: %v", v.name, scheme, size.Width, violation)
-				}
-				if *shots != "" {
-					p.Screenshot(filepath.Join(*shots, fmt.Sprintf("%s-%s-%d.png", v.name, scheme, size.Width)))
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			p := browser.Tab(t)
+			v.open(p)
+			for _, width := range []int64{320, 375, 768, 1024, 1440} {
+				p.Viewport(browserkit.Size{Width: width, Height: 812})
+				if by, culprit := p.Overflow(); by > 0 && width >= v.from {
+					t.Errorf("%d px wider than %d px, because of %s", by, width, culprit)
 				}
 			}
-		}
+			for _, scheme := range []browserkit.Scheme{browserkit.Light, browserkit.Dark} {
+				p.Prefer(scheme, browserkit.Still)
+				for _, size := range []browserkit.Size{browserkit.Desktop, browserkit.Phone} {
+					if size.Width < v.from {
+						continue
+					}
+					p.Viewport(size)
+					for _, violation := range p.Axe() {
+						t.Errorf("%s, %d px: %v", scheme, size.Width, violation)
+					}
+					if *shots != "" {
+						p.Screenshot(filepath.Join(*shots, fmt.Sprintf("%s-%s-%d.png", v.name, scheme, size.Width)))
+					}
+				}
+			}
+		})
 	}
 }
 

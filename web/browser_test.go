@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -59,9 +60,7 @@ func fillSignIn(p *browserkit.Page, email, password string) {
 // post posts a transaction as a worker does; the hash tells it from others.
 func post(s *sitekit.Site, hash string, fields map[string]any) string {
 	record := map[string]any{"transactionHash": hash}
-	for name, value := range fields {
-		record[name] = value
-	}
+	maps.Copy(record, fields)
 	return s.PostActivity(record)
 }
 

@@ -49,8 +49,8 @@ func (w *wire) send(parts ...string) {
 	}
 }
 
-// read returns the next answer, to a request with a method, and its body.
-func (w *wire) read(method string) (*http.Response, string) {
+// read returns the next answer, to a request with a method.
+func (w *wire) read(method string) sitekit.Answer {
 	w.t.Helper()
 	res, err := http.ReadResponse(w.in, &http.Request{Method: method})
 	if err != nil {
@@ -61,7 +61,7 @@ func (w *wire) read(method string) (*http.Response, string) {
 	if err != nil {
 		w.t.Fatalf("read the body of a %d: %v", res.StatusCode, err)
 	}
-	return res, string(text)
+	return sitekit.Answer{Response: res, Text: string(text)}
 }
 
 // expectClosed fails the test unless the server has closed the connection.
@@ -139,21 +139,21 @@ func TestABodyIsNeverTakenForARequest(t *testing.T) {
 				w := dial(t, s)
 				for range 2 {
 					w.send(write)
-					if res, text := w.read(method); res.StatusCode != tc.status {
-						t.Fatalf("%d, want %d: %s", res.StatusCode, tc.status, text)
+					if a := w.read(method); a.StatusCode != tc.status {
+						t.Fatalf("%d, want %d: %s", a.StatusCode, tc.status, a.Text)
 					}
 					w.send(getReady)
-					if _, text := w.read(http.MethodGet); text != readyText {
-						t.Fatalf("the next request is answered with %s", text)
+					if a := w.read(http.MethodGet); a.Text != readyText {
+						t.Fatalf("the next request is answered with %s", a.Text)
 					}
 				}
 				w.send(write, getReady, write, getReady) // pipelined
 				for range 2 {
-					if res, text := w.read(method); res.StatusCode != tc.status {
-						t.Fatalf("pipelined: %d, want %d: %s", res.StatusCode, tc.status, text)
+					if a := w.read(method); a.StatusCode != tc.status {
+						t.Fatalf("pipelined: %d, want %d: %s", a.StatusCode, tc.status, a.Text)
 					}
-					if _, text := w.read(http.MethodGet); text != readyText {
-						t.Fatalf("pipelined: the next request is answered with %s", text)
+					if a := w.read(http.MethodGet); a.Text != readyText {
+						t.Fatalf("pipelined: the next request is answered with %s", a.Text)
 					}
 				}
 			})
@@ -170,13 +170,13 @@ func TestABodyInChunksIsReadToItsEndAndNoFurther(t *testing.T) {
 	w := dial(t, s)
 	w.send(record, record, signIn, record, getReady)
 	for i, want := range []int{http.StatusCreated, http.StatusCreated, http.StatusSeeOther, http.StatusCreated, http.StatusOK} {
-		if res, text := w.read(http.MethodPost); res.StatusCode != want {
-			t.Fatalf("request %d: %d %s", i, res.StatusCode, text)
+		if a := w.read(http.MethodPost); a.StatusCode != want {
+			t.Fatalf("request %d: %d %s", i, a.StatusCode, a.Text)
 		}
 	}
 	w.send(record) // alone, with nothing behind it
-	if res, text := w.read(http.MethodPost); res.StatusCode != http.StatusCreated {
-		t.Errorf("%d %s", res.StatusCode, text)
+	if a := w.read(http.MethodPost); a.StatusCode != http.StatusCreated {
+		t.Errorf("%d %s", a.StatusCode, a.Text)
 	}
 	if n := stored(t, s); n != 4 {
 		t.Errorf("%d records, want 4", n)
@@ -197,16 +197,16 @@ func TestABodyThatIsAskedForFirstIsNoRequestEither(t *testing.T) {
 		whole := request("POST "+path.IngestActivity, jsonBody+tc.headers+"Expect: 100-continue\r\n", tc.body)
 		head := strings.TrimSuffix(whole, tc.body)
 		w.send(head)
-		if res, _ := w.read(http.MethodPost); res.StatusCode != http.StatusContinue {
-			t.Fatalf("%s: %d, want 100", name, res.StatusCode)
+		if a := w.read(http.MethodPost); a.StatusCode != http.StatusContinue {
+			t.Fatalf("%s: %d, want 100", name, a.StatusCode)
 		}
 		w.send(tc.body)
-		if res, text := w.read(http.MethodPost); res.StatusCode != tc.status {
-			t.Errorf("%s: %d %s", name, res.StatusCode, text)
+		if a := w.read(http.MethodPost); a.StatusCode != tc.status {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Text)
 		}
 		w.send(getReady)
-		if _, text := w.read(http.MethodGet); text != readyText {
-			t.Errorf("%s: the next request is answered with %s", name, text)
+		if a := w.read(http.MethodGet); a.Text != readyText {
+			t.Errorf("%s: the next request is answered with %s", name, a.Text)
 		}
 	}
 }
@@ -227,8 +227,8 @@ func TestAConnectionIsClosedWhenItsBodyIsLongerThanAnybodyReads(t *testing.T) {
 				w.send(piece)
 			}
 			method, _, _ := strings.Cut(line, " ")
-			if res, _ := w.read(method); !res.Close || res.StatusCode < http.StatusBadRequest {
-				t.Errorf("%d, and it closes: %t", res.StatusCode, res.Close)
+			if a := w.read(method); !a.Close || a.StatusCode < http.StatusBadRequest {
+				t.Errorf("%d, and it closes: %t", a.StatusCode, a.Close)
 			}
 			w.expectClosed()
 		})
@@ -258,14 +258,14 @@ func TestABodyThatStopsInTheMiddleIsNotTakenForWhole(t *testing.T) {
 			if err := w.conn.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
-			if res, text := w.read(http.MethodPost); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusUnprocessableEntity || len(res.Cookies()) != 0 {
-				t.Errorf("%d %v %s", res.StatusCode, res.Cookies(), text)
+			if a := w.read(http.MethodPost); a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusUnprocessableEntity || len(a.Cookies()) != 0 {
+				t.Errorf("%d %v %s", a.StatusCode, a.Cookies(), a.Text)
 			}
 			w.expectClosed()
 		})
 	}
 	for name, chunks := range map[string]string{
-		"a size that is none": "zz\r\nabc\r\n", "a size that lies": "2\r\nabcdef\r\n0\r\n\r\n", "an end without its size": "3\r\nabc\r\n",
+		"a size that is none": "zz\r\nabc\r\n", "a size that lies": "2\r\nabcdef\r\n0\r\n\r\n", "an end that lies": "2\r\nabX0\r\n\r\n", "an end that lies more": "2\r\nabXY0\r\n\r\n", "an end without its size": "3\r\nabc\r\n",
 		"a huge size": "ffffffffffffffffff\r\n", "a negative size": "-1\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -276,8 +276,8 @@ func TestABodyThatStopsInTheMiddleIsNotTakenForWhole(t *testing.T) {
 				if err := w.conn.CloseWrite(); err != nil {
 					t.Fatal(err)
 				}
-				if res, text := w.read(http.MethodPost); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusUnprocessableEntity {
-					t.Errorf("%s: %d %s", target, res.StatusCode, text)
+				if a := w.read(http.MethodPost); a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusUnprocessableEntity {
+					t.Errorf("%s: %d %s", target, a.StatusCode, a.Text)
 				}
 				w.expectClosed()
 			}
@@ -336,12 +336,12 @@ func TestTheHeadersOfAStreamAloneLeaveTheConnectionUsable(t *testing.T) {
 	w := dial(t, s)
 	for _, target := range []string{path.ActivityExportCSV, path.ActivityExportNDJSON, path.ActivityStream, path.Activity, path.Readyz} {
 		w.send(request("HEAD "+target, cookie, ""))
-		if res, text := w.read(http.MethodHead); res.StatusCode != http.StatusOK || text != "" {
-			t.Errorf("HEAD %s: %d %q", target, res.StatusCode, text)
+		if a := w.read(http.MethodHead); a.StatusCode != http.StatusOK || a.Text != "" {
+			t.Errorf("HEAD %s: %d %q", target, a.StatusCode, a.Text)
 		}
 		w.send(getReady)
-		if _, text := w.read(http.MethodGet); text != readyText {
-			t.Fatalf("after HEAD %s: %s", target, text)
+		if a := w.read(http.MethodGet); a.Text != readyText {
+			t.Fatalf("after HEAD %s: %s", target, a.Text)
 		}
 	}
 	if n := s.Goroutines(streamFunction) + s.Goroutines(exportFunction); n != 0 {
@@ -366,11 +366,11 @@ func TestWhatCannotBeReadAsARequestIsAnsweredAndClosed(t *testing.T) {
 			t.Parallel()
 			w := dial(t, s)
 			w.send(tc.raw)
-			res, text := w.read(http.MethodGet)
-			if res.StatusCode != tc.status || !strings.Contains(text, "<!doctype html>") {
-				t.Errorf("%d %s", res.StatusCode, text)
+			a := w.read(http.MethodGet)
+			if a.StatusCode != tc.status || !strings.Contains(a.Text, "<!doctype html>") {
+				t.Errorf("%d %s", a.StatusCode, a.Text)
 			}
-			checkHeaders(t, name, res.Header)
+			checkHeaders(t, name, a.Header)
 			w.expectClosed()
 		})
 	}

@@ -229,7 +229,7 @@ const exportFunction = "web.exportRecords"
 func slowExport(t *testing.T) (*sitekit.Site, *bufio.Reader, io.Closer) {
 	t.Helper()
 	s := sitekit.Start(t)
-	pad := strings.Repeat("x", 120<<10)
+	pad := strings.Repeat("x", 80<<10)
 	postAtOnce(s, 210, func(int) map[string]any { return map[string]any{"requestPayload": map[string]any{"pad": pad}} })
 	res := s.SignedIn().Open(http.MethodGet, path.ActivityExportNDJSON, nil)
 	lines := bufio.NewReader(res.Body)

@@ -147,7 +147,7 @@ func TestEveryNameOfPackagePathResolves(t *testing.T) {
 		"With": path.With(path.Activity, url.Values{"q": {"a"}}),
 	}
 	s := sitekit.Start(t)
-	for name := range file.Scope.Objects { //nolint:staticcheck // the names of one file need no types
+	for name := range file.Scope.Objects {
 		target, known := addresses[name]
 		switch {
 		case !ast.IsExported(name) || name == "Local": // Local makes no address

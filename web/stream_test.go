@@ -56,7 +56,7 @@ func listen(t *testing.T, c *sitekit.Client, since string, headers ...string) *f
 	}
 	st := &feedStream{
 		t: t, blocks: make(chan string, 1000),
-		response: c.Open(http.MethodGet, target, nil, append([]string{"Accept", "text/event-stream"}, headers...)...),
+		response: c.Open(http.MethodGet, target, nil, append([]string{"Accept", "text/event-stream"}, headers...)...), //nolint:bodyclose // the end of the test closes it
 	}
 	if got := st.response.Header.Get("Content-Type"); st.response.StatusCode != http.StatusOK || got != "text/event-stream" {
 		t.Fatalf("%d %q", st.response.StatusCode, got)

@@ -91,7 +91,7 @@ func TestTabsShareTheirCookiesAndBrowsersDoNot(t *testing.T) {
 	first := Open(t, site)
 	first.Goto("/")
 	Eval[any](first, `document.cookie = "a=1"`)
-	tab, other := first.Tab(), Open(t, site)
+	tab, other := first.Tab(t), Open(t, site)
 	tab.Goto("/")
 	other.Goto("/")
 	if got := Eval[string](tab, "document.cookie"); got != "a=1" {

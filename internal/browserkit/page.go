@@ -42,10 +42,15 @@ func Open(tb testing.TB, site string) *Page {
 	return newPage(tb, acquire(tb), site, chromedp.WithNewBrowserContext())
 }
 
-// Tab returns another tab of the same browser: it has the same cookies.
-func (p *Page) Tab() *Page {
-	p.t.Helper()
-	return newPage(p.t, p.tab, p.site)
+// Tab opens another tab of the same browser, for this test or one within it: it has the same cookies, and what was announced
+// with Allow counts there too.
+func (p *Page) Tab(tb testing.TB) *Page {
+	tb.Helper()
+	tab := newPage(tb, p.tab, p.site)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tab.allowed = slices.Clone(p.allowed)
+	return tab
 }
 
 func newPage(tb testing.TB, parent func() context.Context, site string, options ...chromedp.ContextOption) *Page {
