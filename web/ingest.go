@@ -47,8 +47,9 @@ func (s *Server) ingestActivity(c *fiber.Ctx) error {
 
 // wantJSON refuses a body that is not said to be JSON, or that is compressed.
 func wantJSON(c *fiber.Ctx) error {
-	mediaType, _, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
-	if err != nil || mediaType != fiber.MIMEApplicationJSON && !strings.HasSuffix(mediaType, "+json") {
+	mediaType, params, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	charset := params["charset"]
+	if err != nil || mediaType != fiber.MIMEApplicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return posthorn.Errorf(posthorn.Unsupported, "Content-Type must be application/json")
 	}
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {

@@ -70,6 +70,7 @@ func TestIngestAnswersAsTheContractSays(t *testing.T) {
 			body: strings.Repeat(" ", 10<<20), headers: []string{"X-Activity-Webhook-Secret", "wrong"}, status: 401, want: exactly(`{"error":"Unauthorized"}`),
 		},
 		"text":              {body: body(t, nil), headers: []string{"Content-Type", "text/plain"}, status: 415, want: exactly(`{"error":"Content-Type must be application/json"}`)},
+		"another charset":   {body: body(t, nil), headers: []string{"Content-Type", "application/json; charset=utf-16"}, status: 415, want: `Content-Type`},
 		"form":              {body: "a=b", headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, want: `Content-Type`},
 		"no type":           {body: body(t, nil), headers: []string{"Content-Type", ""}, status: 415, want: `Content-Type`},
 		"compressed":        {body: body(t, nil), headers: []string{"Content-Encoding", "gzip"}, status: 415, want: exactly(`{"error":"Content-Encoding is not supported"}`)},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -28,6 +29,13 @@ const (
 	pageBefore = "before"
 )
 
+// Each word and each condition is looked up on its own, so their number is what a query costs.
+const (
+	maxWords      = 20
+	maxConditions = 10
+	maxValues     = 50
+)
+
 // ranges are the stretches that the feed offers by name.
 var ranges = map[string]time.Duration{"1h": time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}
 
@@ -51,6 +59,9 @@ func parseActivityQuery(in url.Values, loc *time.Location, now time.Time) (activ
 		User:        p.one(filterUser),
 		Text:        p.one(filterText),
 		Metadata:    p.metadata(),
+	}
+	if words := len(posthorn.SearchWords(q.filter.Text)); words > maxWords {
+		p.faults[filterText] = fmt.Sprintf("must be at most %d words", maxWords)
 	}
 	if status := parseList(&p, filterStatus, []posthorn.ActivityStatus{posthorn.ActivityOK, posthorn.ActivityError}); len(status) == 1 {
 		q.filter.Status = status[0]
@@ -86,6 +97,10 @@ func (p *queryParser) list(name string) []string {
 		if v = strings.TrimSpace(v); v != "" && !slices.Contains(values, v) && p.storable(name, v) {
 			values = append(values, v)
 		}
+	}
+	if len(values) > maxValues {
+		p.faults[name] = fmt.Sprintf("must be at most %d values", maxValues)
+		return nil
 	}
 	if len(values) > 0 {
 		p.kept[name] = values
@@ -147,6 +162,10 @@ func (p *queryParser) metadata() []posthorn.MetadataCondition {
 		for _, v := range p.list(name) {
 			conditions = append(conditions, posthorn.MetadataCondition{Key: key, Value: v})
 		}
+	}
+	if len(conditions) > maxConditions {
+		p.faults[strings.TrimSuffix(filterMetadata, ".")] = fmt.Sprintf("must be at most %d conditions", maxConditions)
+		return nil
 	}
 	return conditions
 }

@@ -99,6 +99,8 @@ func New(o Options) *Server {
 // without a handler, and what is left of a body has to be dealt with then, too.
 func (s *Server) guardConnections() {
 	server := s.app.Server()
+	// What cannot be parsed may hold a secret or a cookie, and the error of it goes to the log.
+	server.SecureErrorLogMessage = true
 	handle := server.Handler
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
 		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {

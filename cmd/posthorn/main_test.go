@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -75,6 +77,8 @@ type serving struct {
 	cmd                          *exec.Cmd
 	url, email, password, secret string
 	exited                       chan error
+	// log is what was logged; it may be read after the end.
+	log *bytes.Buffer
 }
 
 var printed = regexp.MustCompile(`(?s)Posthorn +(\S+)\nSign in +(\S+) +(\S+)\n.*X-Activity-Webhook-Secret: ([^']+)'.*\n\n`)
@@ -82,9 +86,8 @@ var printed = regexp.MustCompile(`(?s)Posthorn +(\S+)\nSign in +(\S+) +(\S+)\n.*
 // serve starts the server and waits until it has printed how to use it and answers.
 func (in installation) serve(environ ...string) *serving {
 	in.t.Helper()
-	s := &serving{in: in, cmd: in.command(environ, "serve"), exited: make(chan error, 1)}
-	var log bytes.Buffer
-	s.cmd.Stderr = &log
+	s := &serving{in: in, cmd: in.command(environ, "serve"), exited: make(chan error, 1), log: &bytes.Buffer{}}
+	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		in.t.Fatal(err)
@@ -100,7 +103,7 @@ func (in installation) serve(environ ...string) *serving {
 	m := printed.FindStringSubmatch(text.String())
 	if m == nil {
 		_ = s.cmd.Wait()
-		in.t.Fatalf("serve printed:\n%s\nand logged:\n%s", text.String(), log.String())
+		in.t.Fatalf("serve printed:\n%s\nand logged:\n%s", text.String(), s.log.String())
 	}
 	s.url, s.email, s.password, s.secret = strings.Replace(m[1], "localhost", "127.0.0.1", 1), m[2], m[3], m[4]
 	go func() {
@@ -227,6 +230,38 @@ func TestATermEndsTheServerAlthoughAStreamIsOpen(t *testing.T) {
 	}
 	if err := s.stop(syscall.SIGTERM); err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+// A request that cannot be parsed is logged without what it holds.
+func TestTheLogHoldsNoSecretOfARequestThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := install(t).serve()
+	for _, lines := range []string{"Content-Length: 2\r\nContent-Length: 3", "Content-Length: -1", "Broken", "X: " + strings.Repeat("y", 40_000)} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "POST /api/webhook/activity HTTP/1.1\r\nHost: x\r\nX-Activity-Webhook-Secret: %s\r\nCookie: posthorn_session=cookie-of-a-person\r\n%s\r\n\r\n{}", s.secret, lines)
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		_ = conn.Close()
+	}
+	if err := s.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	for _, secret := range []string{s.secret, s.password, "cookie-of-a-person"} {
+		if strings.Contains(s.log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+}
+
+func TestASecretForATenantThatIsNotThereStopsTheStart(t *testing.T) {
+	t.Parallel()
+	in := install(t)
+	_, stderr, code := in.run([]string{"ACTIVITY_WEBHOOK_SECRET=tenant_0351J03IbcmPt0spTwnsZZ:a-secret-of-the-workers"}, "serve")
+	if code != exitFailure || !strings.Contains(stderr, "ACTIVITY_WEBHOOK_SECRET is bound to tenant_0351J03IbcmPt0spTwnsZZ, which does not exist") {
+		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
 

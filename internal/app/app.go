@@ -62,6 +62,13 @@ func (a *App) prepare(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
+	tenants, err := a.Accounts.ListTenants(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.unknownIngestTenants(tenants); err != nil {
+		return err
+	}
 	var lc net.ListenConfig
 	if a.listener, err = lc.Listen(ctx, "tcp", a.Config.Addr); err != nil {
 		return fmt.Errorf("listen on POSTHORN_ADDR: %w", err)

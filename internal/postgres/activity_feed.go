@@ -145,7 +145,7 @@ func (f *ActivityFeed) Counts(ctx context.Context, scope posthorn.ActivityScope,
 	if _, err = pgx.ForEachRow(rows, []any{&n.Low, &n.Medium, &n.High, &n.Critical, &n.Unrated, &n.Errors}, func() error { return nil }); err != nil {
 		return n, translate(err, "count activity")
 	}
-	n.Capped = n.Total() == maxCounted
+	n.Capped = n.Total() > maxCounted
 	return n, nil
 }
 
@@ -154,7 +154,7 @@ func countsSQL(scope posthorn.ActivityScope, filter posthorn.ActivityFilter) (sq
 	sql = fmt.Sprintf(`SELECT count(*) FILTER (WHERE risk_level = 'low'), count(*) FILTER (WHERE risk_level = 'medium'),
        count(*) FILTER (WHERE risk_level = 'high'), count(*) FILTER (WHERE risk_level = 'critical'),
        count(*) FILTER (WHERE risk_level IS NULL), count(*) FILTER (WHERE status_code >= 400)
-  FROM (SELECT risk_level, status_code FROM user_activity_history WHERE %s ORDER BY id DESC LIMIT %d) newest`, c.where(), maxCounted)
+  FROM (SELECT risk_level, status_code FROM user_activity_history WHERE %s ORDER BY id DESC LIMIT %d) newest`, c.where(), maxCounted+1)
 	return sql, c.args
 }
 

@@ -102,7 +102,11 @@ func (c *conditions) metadata(m posthorn.MetadataCondition) {
 	var literal any
 	if json.Unmarshal([]byte(m.Value), &literal) == nil {
 		switch literal.(type) {
-		case float64, bool, nil:
+		case float64:
+			if posthorn.IndexableNumber(m.Value) {
+				values = append(values, json.RawMessage(m.Value))
+			}
+		case bool, nil:
 			values = append(values, json.RawMessage(m.Value))
 		}
 	}

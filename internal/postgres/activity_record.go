@@ -39,7 +39,8 @@ func (r *ActivityRecorder) Record(ctx context.Context, rec posthorn.Recording) (
 
 // recordingSize estimates the bytes that a recording adds to a statement.
 func recordingSize(rec posthorn.Recording) int {
-	n := 1024 + len(rec.Record.RequestPayload) + len(rec.Record.ResponsePayload) + len(rec.Record.ErrorMessage)
+	a := &rec.Record
+	n := 1024 + len(a.RequestPayload) + len(a.ResponsePayload) + len(a.ResponseSummary) + len(a.Metadata) + len(a.ErrorMessage)
 	for _, e := range rec.Events {
 		n += len(e.Data)
 	}

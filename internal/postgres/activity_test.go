@@ -171,6 +171,20 @@ func TestEachFilterFindsWhatItNames(t *testing.T) {
 	}
 }
 
+// What no record can hold finds none, and is no fault.
+func TestAMetadataValueThatCannotBeStoredFindsNothing(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t)
+	tenant := posthorn.NewTenantID()
+	store(t, db, record(tenant))
+	for _, value := range []string{"1e-999999", "1e999999", "1e99999999999999999999", "-0e999999", `"`, "{}", "[", "null"} {
+		f := posthorn.ActivityFilter{Metadata: []posthorn.MetadataCondition{{Key: "n", Value: value}}}
+		if got := ids(t, db, tenant, f); len(got) != 0 {
+			t.Errorf("%q found %v", value, got)
+		}
+	}
+}
+
 func ids(tb testing.TB, db *postgres.DB, tenant posthorn.TenantID, f posthorn.ActivityFilter) []posthorn.ActivityID {
 	tb.Helper()
 	page, err := postgres.NewActivityFeed(db).List(tb.Context(), posthorn.ActivityQuery{

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"posthorn/internal/posthorn"
 )
 
@@ -61,6 +63,13 @@ type commitError struct{ err error }
 
 func (e *commitError) Error() string { return "commit: " + e.err.Error() }
 func (e *commitError) Unwrap() error { return e.err }
+
+// isTooSlow reports whether the database was at work on a statement when the time of the flush ran out. One that could
+// not even be reached is not slow.
+func isTooSlow(err error) bool {
+	_, committing := errors.AsType[*commitError](err)
+	return !committing && pgconn.Timeout(err)
+}
 
 // isCommitLost reports whether err leaves it open whether the transaction was committed.
 func isCommitLost(err error) bool {
@@ -168,6 +177,10 @@ func (g *groupCommit[T, R]) commit(shard int, batch []*waiting[T, R]) {
 		for _, w := range batch {
 			g.commit(shard, []*waiting[T, R]{w})
 		}
+	case isTooSlow(err) && len(batch) > 1:
+		// More than the time of a flush allows: halves may do.
+		g.commit(shard, batch[:len(batch)/2])
+		g.commit(shard, batch[len(batch)/2:])
 	case isCommitLost(err):
 		// Settling may take long; the flusher goes on meanwhile.
 		g.work.Go(func() { g.settle(shard, batch) })

@@ -1,6 +1,7 @@
 package posthorn
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -152,15 +153,26 @@ func (a *Activity) public() activityJSON {
 }
 
 // MarshalJSON writes the record in the field names of the ingest, with id and createdAt, absent values as null.
-func (a *Activity) MarshalJSON() ([]byte, error) { return json.Marshal(a.public()) }
+func (a *Activity) MarshalJSON() ([]byte, error) { return marshal(a.public()) }
 
 // MarshalJSON writes the record as Activity does, with requestPayload and responsePayload beside the rest.
 func (r *ActivityRecord) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
+	return marshal(struct {
 		activityJSON
 		RequestPayload  json.RawMessage `json:"requestPayload"`
 		ResponsePayload json.RawMessage `json:"responsePayload"`
 	}{r.public(), r.RequestPayload, r.ResponsePayload})
+}
+
+// marshal writes JSON as it is meant for programs: without the escapes that protect HTML, so that payloads keep their bytes.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(out.Bytes(), "\n"), nil
 }
 
 // TimeFormat is how times are written in JSON: RFC 3339 in UTC with milliseconds.

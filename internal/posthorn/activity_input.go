@@ -283,13 +283,7 @@ func indexableJSON(raw []byte) (json.RawMessage, error) {
 	if err := checkIndexable(v); err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(out.Bytes(), "\n"), nil
+	return marshal(v)
 }
 
 func checkIndexable(v any) error {
@@ -299,7 +293,7 @@ func checkIndexable(v any) error {
 			return errors.New("must not contain the null character")
 		}
 	case json.Number:
-		if !indexableNumber(v.String()) {
+		if !IndexableNumber(v.String()) {
 			return errors.New("must not contain a number beyond the range of a double")
 		}
 	case []any:
@@ -321,9 +315,9 @@ func checkIndexable(v any) error {
 	return nil
 }
 
-// indexableNumber reports whether a JSON number literal is one that a double can hold and that is written in a length
-// and with an exponent that jsonb takes.
-func indexableNumber(literal string) bool {
+// IndexableNumber reports whether a JSON number literal is one that metadata may hold: within the range of a double, of at
+// most 400 characters, and with an exponent between -400 and 400.
+func IndexableNumber(literal string) bool {
 	const most = 400 // digits, and the exponent's size; a double needs fewer
 	if _, err := strconv.ParseFloat(literal, 64); err != nil || len(literal) > most {
 		return false

@@ -1,9 +1,9 @@
 package posthorn
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -31,9 +31,13 @@ const (
 // MaxEventBytes is the largest payload of an event, in bytes.
 const MaxEventBytes = 256 << 10
 
+// maxEventMessage is the length, in bytes, to which an error message is cut that would make its event too large.
+const maxEventMessage = 16 << 10
+
 // Events returns what a new record tells the world: activity.recorded, and activity.flagged when its risk is high or
 // critical. The data is the record without its payloads, with "url" pointing at it and "uid" repeating the user; link
-// makes the address of a record. When summary and metadata would make the event too large they are left out as well.
+// makes the address of a record. When summary and metadata would make the event too large they are left out as well, and
+// then a long error message is cut.
 func (a *Activity) Events(link func(ActivityID) string) ([]Event, error) {
 	data, err := a.eventData(link)
 	if err != nil {
@@ -56,10 +60,7 @@ func (a *Activity) Events(link func(ActivityID) string) ([]Event, error) {
 func (a *Activity) eventData(link func(ActivityID) string) (json.RawMessage, error) {
 	slim := *a
 	for {
-		var out bytes.Buffer
-		enc := json.NewEncoder(&out)
-		enc.SetEscapeHTML(false)
-		err := enc.Encode(struct {
+		data, err := marshal(struct {
 			activityJSON
 			UID string `json:"uid"`
 			URL string `json:"url"`
@@ -67,10 +68,14 @@ func (a *Activity) eventData(link func(ActivityID) string) (json.RawMessage, err
 		if err != nil {
 			return nil, fmt.Errorf("event data of %s: %w", a.ID, err)
 		}
-		data := bytes.TrimRight(out.Bytes(), "\n")
-		if len(data) <= MaxEventBytes || slim.ResponseSummary == nil && slim.Metadata == nil {
+		switch {
+		case len(data) <= MaxEventBytes:
 			return data, nil
+		case slim.ResponseSummary != nil || slim.Metadata != nil:
+			slim.ResponseSummary, slim.Metadata = nil, nil
+		default:
+			// What is left to be large is the message; in JSON a byte of it takes up to six.
+			slim.ErrorMessage = strings.ToValidUTF8(slim.ErrorMessage[:min(len(slim.ErrorMessage), maxEventMessage)], "")
 		}
-		slim.ResponseSummary, slim.Metadata = nil, nil
 	}
 }
