@@ -95,6 +95,7 @@ func start(names []string) error {
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		// Pictures look the same everywhere.
+		chromedp.Flag("disable-features", "WebUIReloadButton,InitialWebUI,WebUIToolbar,WebUIHomeButton,WebUILocationBar,WebUISplitTabsButton,PreloadTopChromeWebUI"),
 		chromedp.Flag("force-color-profile", "srgb"),
 		chromedp.Flag("font-render-hinting", "none"),
 		chromedp.Flag("lang", "en-GB"),
