@@ -90,12 +90,13 @@ func start(names []string) error {
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-extensions", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
+		// The list below the address bar would cost every window a process of its own.
+		chromedp.Flag("disable-features", "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"),
 		// A page that is not in front is still a page under test.
 		chromedp.Flag("disable-background-timer-throttling", true),
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		// Pictures look the same everywhere.
-		chromedp.Flag("disable-features", "WebUIReloadButton,InitialWebUI,WebUIToolbar,WebUIHomeButton,WebUILocationBar,WebUISplitTabsButton,PreloadTopChromeWebUI"),
 		chromedp.Flag("force-color-profile", "srgb"),
 		chromedp.Flag("font-render-hinting", "none"),
 		chromedp.Flag("lang", "en-GB"),
