@@ -52,9 +52,7 @@ func TestAPostedRecordAppearsInTheOpenFeedByItself(t *testing.T) {
 	if got := p.Text("#results tbody tr:first-child"); got != p.Text(row(second)) {
 		t.Errorf("the newest record is not first: %s", got)
 	}
-	if n := p.Count(newRow); n != 1 {
-		t.Errorf("%d rows are marked as new, want the one that came last", n)
-	}
+	p.WaitCount(newRow, 1)
 	unloaded(t, p)
 }
 
