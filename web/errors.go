@@ -22,6 +22,9 @@ const (
 	timeoutMessage  = "The database did not answer in time."
 )
 
+// codeBadRequest is the code of a request that cannot be read.
+const codeBadRequest = "bad_request"
+
 // failure is an error as the outside may see it.
 type failure struct {
 	status  int
@@ -47,6 +50,9 @@ var statusOf = map[posthorn.Kind]int{
 
 // describe turns any error into what may be shown. What it does not know is a 500 that says nothing.
 func describe(err error) failure {
+	if e, ok := errors.AsType[*badRequest](err); ok {
+		return failure{status: http.StatusBadRequest, code: codeBadRequest, message: e.message}
+	}
 	if e, ok := errors.AsType[*posthorn.Error](err); ok {
 		f := failure{status: statusOf[e.Kind], code: e.Kind.String(), message: e.Message, fields: e.Fields, retryAt: e.RetryAt}
 		switch e.Kind {
@@ -70,7 +76,7 @@ var errUnknownMethod = errors.New("unknown method")
 // describeFiber names the refusals that Fiber makes by itself. None of them is a fault of ours: what it calls a bad
 // gateway is a connection that broke while a request was read.
 func describeFiber(e *fiber.Error) failure {
-	f := failure{status: http.StatusBadRequest, code: "bad_request", message: "The request could not be read."}
+	f := failure{status: http.StatusBadRequest, code: codeBadRequest, message: "The request could not be read."}
 	switch e.Code {
 	case http.StatusNotFound:
 		f.status, f.code, f.message = e.Code, posthorn.NotFound.String(), pageMissing
@@ -101,6 +107,8 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	switch {
 	case c.Path() == path.IngestActivity:
 		return s.answerIngestError(c, f, err)
+	case isAPI(c):
+		return answerAPIError(c, f, err)
 	case isMachine(c):
 		return sendJSON(c, f.status, apiError{Error: f.message, Code: f.code, Fields: f.fields})
 	case isFragment(c):

@@ -35,6 +35,8 @@ type request struct {
 	// session is nil until a session was read or made; signedIn is nil while nobody is signed in.
 	session  *sessions.Session
 	signedIn *posthorn.SignedIn
+	// apiKey is the key that a program presented, nil until it was found to be good.
+	apiKey *posthorn.APIKey
 }
 
 // requestKey is where open leaves the request in the locals of Fiber.
@@ -53,6 +55,9 @@ func (s *Server) open(c *fiber.Ctx) {
 	c.Locals(requestKey{}, r)
 	c.Set(fiber.HeaderXRequestID, r.id)
 	s.secureHeaders(c)
+	if isAPI(c) {
+		c.Set(fiber.HeaderCacheControl, "no-store")
+	}
 }
 
 // begin opens the request with a context that has a deadline: Fiber's has none, and does not notice a client that leaves.
@@ -120,6 +125,9 @@ func (s *Server) logRequest(c *fiber.Ctx) error {
 	}
 	if r.signedIn != nil {
 		attrs = append(attrs, slog.String("user_id", r.signedIn.User.ID.String()), slog.String("tenant_id", r.signedIn.Tenant.ID.String()))
+	}
+	if r.apiKey != nil {
+		attrs = append(attrs, slog.String("api_key_id", r.apiKey.ID.String()), slog.String("tenant_id", r.apiKey.TenantID.String()))
 	}
 	level := slog.LevelInfo
 	if quiet(c) {
@@ -198,6 +206,9 @@ func (s *Server) guard(a access) fiber.Handler {
 		if a == anyone || a == worker {
 			return c.Next()
 		}
+		if scope, ok := apiScopes[a]; ok {
+			return s.guardAPI(c, scope)
+		}
 		keepPrivate(c)
 		r := requestOf(c)
 		if err := s.readSession(c, r); err != nil {
@@ -210,12 +221,17 @@ func (s *Server) guard(a access) fiber.Handler {
 			return c.Next()
 		case r.signedIn == nil:
 			return s.askToSignIn(c)
-		case a == admin && !r.signedIn.User.Role.Administers():
+		case (a == admin || a == owner) && !r.signedIn.User.Role.Administers():
 			return posthorn.Errorf(posthorn.NotFound, "%s", pageMissing)
+		case a == owner && r.signedIn.User.Role != posthorn.RoleOwner:
+			return errOwnersOnly
 		}
 		return c.Next()
 	}
 }
+
+// errOwnersOnly is the answer to an admin who asks for what only owners do.
+var errOwnersOnly = posthorn.Errorf(posthorn.Forbidden, "Only owners of the organisation can do this. Ask one of them.")
 
 // keepPrivate keeps an answer that depends on who asks, and how, out of caches.
 func keepPrivate(c *fiber.Ctx) {

@@ -20,6 +20,12 @@ const (
 	person
 	// admin is signed in as an owner or admin; to others the page does not exist.
 	admin
+	// owner is signed in as an owner; an admin is told so, to others the page does not exist.
+	owner
+	// apiRead, apiWrite and apiPublish are programs with an API key that has this scope.
+	apiRead
+	apiWrite
+	apiPublish
 )
 
 // route is one row of what the outside can do.
@@ -32,13 +38,22 @@ type route struct {
 
 // routes lists everything that the server answers.
 func (s *Server) routes() []route {
-	const get, post = fiber.MethodGet, fiber.MethodPost
+	const get, post, put, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodDelete
 	return []route{
 		// Machines
 		{post, path.IngestActivity, worker, s.ingestActivity},
 		{get, path.Healthz, anyone, s.healthz},
 		{get, path.Readyz, anyone, s.readyz},
 		{get, path.Static + "*", anyone, s.static},
+
+		// Programs
+		{get, path.APIWebhooks, apiRead, s.apiListWebhooks},
+		{put, path.APIWebhooks, apiWrite, s.apiPutWebhook},
+		{get, path.APIWebhooks + "/:id", apiRead, s.apiGetWebhook},
+		{del, path.APIWebhooks + "/:id", apiWrite, s.apiDeleteWebhook},
+		{post, path.APIWebhooks + "/:id/rotate-secret", apiWrite, s.apiRotateSecret},
+		{get, path.APIEventTypes, apiRead, s.apiListEventTypes},
+		{put, path.APIEventTypes, apiWrite, s.apiPutEventType},
 
 		// Signing in
 		{get, path.Setup, guest, s.showSetup},
@@ -57,6 +72,39 @@ func (s *Server) routes() []route {
 		{get, path.ActivityExportNDJSON, person, s.exportActivityNDJSON},
 		{get, path.Activity + "/:id", person, s.showRecord},
 		{get, path.Activity + "/:id/page", person, s.showRecordPage},
+		{get, path.Credentials, admin, s.showCredentials},
+		{post, path.APIKeys, owner, s.createAPIKey},
+		{get, path.APIKeyNew, owner, s.showNewAPIKey},
+		{get, path.APIKeys + "/:id/revoke", owner, s.askToRevokeAPIKey},
+		{post, path.APIKeys + "/:id/revoke", owner, s.revokeAPIKey},
+		{post, path.APISecretReveal, admin, s.revealAPISecret},
+		{get, path.APISecretRotate, admin, s.showRotateAPISecret},
+		{post, path.APISecretRotate, admin, s.rotateAPISecret},
+		{post, path.APISecretRetireOld, admin, s.retireOldAPISecrets},
+		{get, path.Webhooks, admin, s.showWebhooks},
+		{post, path.Webhooks, admin, s.createWebhook},
+		{get, path.WebhookNew, admin, s.showNewWebhook},
+		{post, path.WebhookNewHeaders, admin, s.changeNewHeaders},
+		{get, path.Webhooks + "/:id", admin, s.showWebhook},
+		{get, path.Webhooks + "/:id/settings", admin, s.showWebhookSettings},
+		{post, path.Webhooks + "/:id/settings", admin, s.updateWebhook},
+		{post, path.Webhooks + "/:id/settings/headers", admin, s.changeStoredHeaders},
+		{post, path.Webhooks + "/:id/activate", admin, s.activateWebhook},
+		{get, path.Webhooks + "/:id/deactivate", admin, s.showDeactivateWebhook},
+		{post, path.Webhooks + "/:id/deactivate", admin, s.deactivateWebhook},
+		{post, path.Webhooks + "/:id/duplicate", admin, s.duplicateWebhook},
+		{get, path.Webhooks + "/:id/delete", admin, s.showDeleteWebhook},
+		{post, path.Webhooks + "/:id/delete", admin, s.deleteWebhook},
+		{get, path.Webhooks + "/:id/secret/rotate", admin, s.showRotateWebhookSecret},
+		{post, path.Webhooks + "/:id/secret/rotate", admin, s.rotateWebhookSecret},
+		{post, path.Webhooks + "/:id/secret/retire-old", admin, s.retireWebhookSecrets},
+		{get, path.EventCatalogue, admin, s.showEventCatalogue},
+		{post, path.EventCatalogue, admin, s.createEventType},
+		{get, path.EventTypeNew, admin, s.showNewEventType},
+		{get, path.EventCatalogue + "/:event", admin, s.showEventType},
+		{get, path.EventCatalogue + "/:event/edit", admin, s.showEventTypeForm},
+		{post, path.EventCatalogue + "/:event/edit", admin, s.updateEventType},
+		{post, path.EventCatalogue + "/:event/enforcement", admin, s.updateEnforcement},
 		{get, path.SettingsProfile, person, s.showProfile},
 		{post, path.SettingsProfile, person, s.updateProfile},
 		{post, path.SettingsPassword, person, s.changePassword},

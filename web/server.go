@@ -41,8 +41,14 @@ type Options struct {
 	Log      *slog.Logger
 	Accounts Accounts
 	Sessions Sessions
-	Ingest   *posthorn.Ingest
-	Activity posthorn.ActivityReader
+	// APIKeys and Credentials are usually the same as Accounts.
+	APIKeys     APIKeys
+	Credentials Credentials
+	Ingest      *posthorn.Ingest
+	Activity    posthorn.ActivityReader
+	Webhooks    Webhooks
+	// EventTypes is the event catalogue.
+	EventTypes EventTypes
 	// Live announces new activity. Shutdown closes it, which ends the event streams.
 	Live  *live.Hub[posthorn.ActivityNotice]
 	Ready Readiness

@@ -47,6 +47,8 @@ func commands() []command {
 		{"bootstrap", "[--json] [--tenant NAME] [--email EMAIL]", "create the first tenant, its owner and an API key", bootstrap},
 		{"tenant", "create|list", "make and list organisations", tenant},
 		{"user", "create|list|reset-password", "make and list people, reset a password", user},
+		{"secrets", "rotate-key", "encrypt what is stored under the first key of POSTHORN_SECRET_KEY", secrets},
+		{"listen", "[--addr ADDRESS] [--secret SECRET] [--status CODE] …", "receive webhooks on this machine, verify and print them", runListen},
 		{"doctor", "", "say what is wrong and what to do about it", doctor},
 		{"config", "", "print the configuration", printConfig},
 		{"version", "", "print the version", printVersion},

@@ -30,6 +30,7 @@ type App struct {
 	URL      *url.URL
 	listener net.Listener
 	server   *web.Server
+	outbox   *postgres.Outbox
 	recorder *postgres.ActivityRecorder
 	hub      *live.Hub[posthorn.ActivityNotice]
 	hints    *postgres.Hints
@@ -42,7 +43,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge)}
+	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge), outbox: &postgres.Outbox{}}
 	if err := a.prepare(ctx, version); err != nil {
 		return nil, errors.Join(err, backend.Close(ctx))
 	}
@@ -78,14 +79,18 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		base.Host = net.JoinHostPort(base.Hostname(), port)
 	}
 	a.hints = postgres.NewHints(a.DB, a.Log, a.hub.Hint)
-	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, postgres.DefaultGroupLimits, a.announce)
+	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.outbox, postgres.DefaultGroupLimits, a.announce)
 	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
 	a.server = web.New(web.Options{ //nolint:contextcheck // each request has a context of its own
 		Log:            a.Log,
 		Accounts:       a.Accounts,
 		Sessions:       postgres.NewSessions(a.DB),
+		APIKeys:        a.Accounts,
+		Credentials:    a.Accounts,
 		Ingest:         posthorn.NewIngest(secrets, a.Accounts, a.recorder, link),
 		Activity:       postgres.NewActivityFeed(a.DB),
+		EventTypes:     a.EventTypes,
+		Webhooks:       a.Webhooks,
 		Live:           a.hub,
 		Ready:          readiness{a.DB},
 		BaseURL:        base,
@@ -131,6 +136,7 @@ func (a *App) Run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { a.maintenance().Run(background) })
+	work.Go(func() { a.accounts.RunAPIKeyUses(background) })
 	work.Go(func() { a.hints.RunSender(background) })
 	work.Go(func() { a.hints.RunListener(background) })
 	served := make(chan error, 1)

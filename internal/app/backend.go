@@ -26,10 +26,16 @@ type Backend struct {
 	Log      *slog.Logger
 	DB       *postgres.DB
 	Accounts *posthorn.Accounts
+	// EventTypes is the catalogue; Webhooks are the endpoints, whose URLs Targets allows.
+	EventTypes *posthorn.EventTypes
+	Webhooks   *posthorn.Webhooks
+	Targets    *posthorn.TargetPolicy
 	// Box seals what is kept encrypted.
 	Box *secretbox.Box
 	// Private is the private PostgreSQL, nil when DATABASE_URL names another.
 	Private *pgserver.Server
+	// accounts is what Accounts are kept in.
+	accounts *postgres.Accounts
 }
 
 // OpenBackend makes the missing secrets, starts or joins the private PostgreSQL where no DATABASE_URL is set, connects,
@@ -68,19 +74,27 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Backen
 	if b.DB, err = postgres.Open(ctx, postgres.Options{URL: url, Logger: log}); err != nil {
 		return nil, errors.Join(err, b.Close(ctx))
 	}
-	b.Accounts = posthorn.NewAccounts(postgres.NewAccounts(b.DB), posthorn.AccountsConfig{
+	b.accounts = postgres.NewAccounts(b.DB)
+	b.Accounts = posthorn.NewAccounts(b.accounts, posthorn.AccountsConfig{
 		Passwords:     auth.NewHasher(hashings),
 		CheckPassword: auth.CheckPassword,
 		NewAPIKey:     newAPIKey,
+		HashAPIKey:    hashAPIKey,
 		NewAPISecret:  auth.NewAPISecret,
 		Sealer:        b.Box,
 	})
+	b.openWebhooks()
 	return b, nil
 }
 
 func newAPIKey() posthorn.IssuedKey {
 	plain, parts := auth.NewAPIKey()
 	return posthorn.IssuedKey{Plain: plain, Hash: parts.Hash, Prefix: parts.Prefix, LastFour: parts.Last4}
+}
+
+func hashAPIKey(plain string) (hash [32]byte, ok bool) {
+	parts, err := auth.ParseAPIKey(plain)
+	return parts.Hash, err == nil
 }
 
 func startPrivate(ctx context.Context, cfg *config.Config, log *slog.Logger) (*pgserver.Server, error) {

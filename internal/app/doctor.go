@@ -23,7 +23,7 @@ type Finding struct {
 // State returns the sentence about the subject.
 func (f Finding) State() string { return cmp.Or(f.Problem, f.Fine) }
 
-// Examine looks at the configuration, the database, its schema, its partitions and its tenants, in this order, and stops
+// Examine looks at the configuration, the database, its schema, its partitions, its tenants and its secrets, in this order, and stops
 // where the next look would need what is missing. It changes nothing.
 func Examine(ctx context.Context, environ []string) []Finding {
 	cfg, err := config.Load(environ)
@@ -55,7 +55,7 @@ func (b *Backend) examineDatabase(ctx context.Context) []Finding {
 	if !current {
 		return findings
 	}
-	return append(findings, examinePartitions(ctx, b.DB), b.examineTenants(ctx))
+	return append(findings, examinePartitions(ctx, b.DB), b.examineTenants(ctx), b.examineSealed(ctx))
 }
 
 func (b *Backend) examineSchema(ctx context.Context) (f Finding, current bool) {
@@ -129,4 +129,23 @@ func (b *Backend) unknownIngestTenants(tenants []posthorn.Tenant) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// examineSealed opens everything that is stored encrypted.
+func (b *Backend) examineSealed(ctx context.Context) Finding {
+	f := Finding{Subject: "stored secrets"}
+	report, err := b.DB.ExamineSealed(ctx, b.Box)
+	switch {
+	case err != nil:
+		f.Problem, f.Remedy = err.Error(), "Check that the user of DATABASE_URL may read the database."
+	case len(report.Unreadable) > 0:
+		f.Problem = fmt.Sprintf("%d open with no key of POSTHORN_SECRET_KEY, the first is %s", len(report.Unreadable), report.Unreadable[0])
+		f.Remedy = "Add the key that they were encrypted with to POSTHORN_SECRET_KEY, or rotate these secrets."
+	case report.Stale > 0:
+		f.Fine = fmt.Sprintf("%d of %d are not under the first key of POSTHORN_SECRET_KEY", report.Stale, report.Stale+report.Current)
+		f.Remedy = "Run `posthorn secrets rotate-key` before you remove the other keys."
+	default:
+		f.Fine = fmt.Sprintf("%d, all under the first key of POSTHORN_SECRET_KEY", report.Current)
+	}
+	return f
 }

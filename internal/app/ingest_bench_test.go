@@ -57,7 +57,7 @@ func benchmarkIngest(b *testing.B, limits postgres.GroupLimits) {
 	if _, err := postgres.NewMaintenance(db, postgres.Retention{}).RunOnce(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	recorder := postgres.NewActivityRecorder(db, log, limits, func([]posthorn.Activity) {})
+	recorder := postgres.NewActivityRecorder(db, log, &postgres.Outbox{}, limits, func([]posthorn.Activity) {})
 	defer recorder.Close()
 	tenant := posthorn.NewTenantID()
 	secrets := []posthorn.IngestSecret{{Tenant: tenant, Secret: "bench"}}

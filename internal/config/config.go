@@ -70,14 +70,19 @@ type Config struct {
 	// TrustedProxies are the networks whose forwarded address and scheme are
 	// believed. IPv4 networks are never in IPv6 form.
 	TrustedProxies []netip.Prefix `env:"POSTHORN_TRUSTED_PROXIES"`
-	// RetentionDays is for how many days events are kept.
+	// AllowHTTPTargets lets webhooks have plain http, AllowTargetCIDRs lets them lead to networks that are not public.
+	AllowHTTPTargets bool           `env:"POSTHORN_ALLOW_HTTP_TARGETS"`
+	AllowTargetCIDRs []netip.Prefix `env:"POSTHORN_ALLOW_TARGET_CIDRS"`
+	// RetentionDays is for how many days deliveries and events are kept.
 	RetentionDays int `env:"POSTHORN_RETENTION_DAYS"`
 	// ActivityRetentionDays is for how many days activity is kept, 0 for ever.
 	ActivityRetentionDays int `env:"POSTHORN_ACTIVITY_RETENTION_DAYS"`
 	// AdminEmail and AdminPassword create the first owner. Both are set or neither.
-	AdminEmail    string    `env:"POSTHORN_ADMIN_EMAIL"`
-	AdminPassword Secret    `env:"POSTHORN_ADMIN_PASSWORD"`
-	LogFormat     LogFormat `env:"POSTHORN_LOG_FORMAT"`
+	AdminEmail    string `env:"POSTHORN_ADMIN_EMAIL"`
+	AdminPassword Secret `env:"POSTHORN_ADMIN_PASSWORD"`
+	// MetricsToken lets others than this machine read /metrics.
+	MetricsToken Secret    `env:"POSTHORN_METRICS_TOKEN"`
+	LogFormat    LogFormat `env:"POSTHORN_LOG_FORMAT"`
 
 	origins  map[string]origin // by variable
 	warnings []string
@@ -189,7 +194,7 @@ func (l *loader) parse() {
 			l.fault(name, string(p))
 			continue
 		}
-		// Only numbers are left to the library, and its own words would not say
+		// Only numbers and truth values are left to the library, and its own words would not say
 		// which are allowed.
 		l.faultExpects(name)
 	}

@@ -60,6 +60,10 @@ func (c *Config) shown(variable string) string {
 		return c.shownIngestSecrets()
 	case varTrustedProxies:
 		return join(c.TrustedProxies)
+	case varAllowHTTPTargets:
+		return strconv.FormatBool(c.AllowHTTPTargets)
+	case varAllowTargetCIDRs:
+		return join(c.AllowTargetCIDRs)
 	case varRetentionDays:
 		return strconv.Itoa(c.RetentionDays)
 	case varActivityRetentionDays:
@@ -68,6 +72,8 @@ func (c *Config) shown(variable string) string {
 		return c.AdminEmail
 	case varAdminPassword:
 		return c.AdminPassword.String()
+	case varMetricsToken:
+		return c.MetricsToken.String()
 	case varLogFormat:
 		return string(c.LogFormat)
 	}

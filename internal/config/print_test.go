@@ -21,7 +21,8 @@ func TestPrintShowsValuesAndWhereTheyCameFrom(t *testing.T) {
 	t.Parallel()
 	c := mustLoad(t, "POSTHORN_ADDR=:9000", "DATABASE_URL=postgres://posthorn:hunter2@db:5432/posthorn?sslpassword=hunter2",
 		"POSTHORN_SECRET_KEY="+keyA+","+keyB, "ACTIVITY_WEBHOOK_SECRET=hunter2,"+tenant+":hunter3",
-		"POSTHORN_TRUSTED_PROXIES=10.0.0.0/8,::1", "POSTHORN_ADMIN_EMAIL=ada@example.com", "POSTHORN_ADMIN_PASSWORD="+strong)
+		"POSTHORN_TRUSTED_PROXIES=10.0.0.0/8,::1", "POSTHORN_ADMIN_EMAIL=ada@example.com", "POSTHORN_ADMIN_PASSWORD="+strong,
+		"POSTHORN_ALLOW_HTTP_TARGETS=true", "POSTHORN_ALLOW_TARGET_CIDRS=10.1.2.3/16", "POSTHORN_METRICS_TOKEN=hunter4")
 	want := strings.TrimLeft(`
 VARIABLE                          VALUE                                                        FROM
 POSTHORN_ADDR                     :9000                                                        environment
@@ -32,10 +33,13 @@ POSTHORN_ENV                      development                                   
 POSTHORN_SECRET_KEY               [redacted] (2 keys)                                          environment
 ACTIVITY_WEBHOOK_SECRET           [redacted],tenant_0aZ0aZ0aZ0aZ0aZ0aZ0aZ0:[redacted]          environment
 POSTHORN_TRUSTED_PROXIES          10.0.0.0/8,::1/128                                           environment
+POSTHORN_ALLOW_HTTP_TARGETS       true                                                         environment
+POSTHORN_ALLOW_TARGET_CIDRS       10.1.0.0/16                                                  environment
 POSTHORN_RETENTION_DAYS           30                                                           default
 POSTHORN_ACTIVITY_RETENTION_DAYS  0                                                            default
 POSTHORN_ADMIN_EMAIL              ada@example.com                                              environment
 POSTHORN_ADMIN_PASSWORD           [redacted]                                                   environment
+POSTHORN_METRICS_TOKEN            [redacted]                                                   environment
 POSTHORN_LOG_FORMAT               text                                                         default
 `, "\n")
 	if diff := cmp.Diff(columns(want), columns(printed(t, c))); diff != "" {

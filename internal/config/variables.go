@@ -34,10 +34,13 @@ const (
 	varSecretKey             = "POSTHORN_SECRET_KEY"
 	varIngestSecret          = "ACTIVITY_WEBHOOK_SECRET"
 	varTrustedProxies        = "POSTHORN_TRUSTED_PROXIES"
+	varAllowHTTPTargets      = "POSTHORN_ALLOW_HTTP_TARGETS"
+	varAllowTargetCIDRs      = "POSTHORN_ALLOW_TARGET_CIDRS"
 	varRetentionDays         = "POSTHORN_RETENTION_DAYS"
 	varActivityRetentionDays = "POSTHORN_ACTIVITY_RETENTION_DAYS"
 	varAdminEmail            = "POSTHORN_ADMIN_EMAIL"
 	varAdminPassword         = "POSTHORN_ADMIN_PASSWORD" //nolint:gosec // G101: a name, not a password
+	varMetricsToken          = "POSTHORN_METRICS_TOKEN"  //nolint:gosec // G101: a name, not a token
 	varLogFormat             = "POSTHORN_LOG_FORMAT"
 
 	ownPrefix = "POSTHORN_"
@@ -93,6 +96,16 @@ var variables = []Variable{
 		Meaning: "Proxies whose forwarded address and scheme are believed.",
 	},
 	{
+		Name: varAllowHTTPTargets, Default: "false",
+		Expects: "true or false",
+		Meaning: "Allow webhooks with plain http, for development.",
+	},
+	{
+		Name:    varAllowTargetCIDRs,
+		Expects: "networks or addresses, separated by commas, as in 10.0.0.0/8, 192.0.2.7",
+		Meaning: "Networks that webhooks may lead to although they are not public.",
+	},
+	{
 		Name: varRetentionDays, Default: "30",
 		Expects: fmt.Sprintf("a whole number of days from 1 to %d", maxRetentionDays),
 		Meaning: "Days for which deliveries and events are kept.",
@@ -113,6 +126,11 @@ var variables = []Variable{
 		Meaning: "Password of the first owner.",
 	},
 	{
+		Name: varMetricsToken, Secret: true,
+		Expects: "a token",
+		Meaning: "Bearer token with which others than this machine may read /metrics.",
+	},
+	{
 		Name: varLogFormat, Default: "text in development, json in production", derived: true,
 		Expects: "text or json",
 		Meaning: "How log lines are written.",
@@ -122,11 +140,8 @@ var variables = []Variable{
 // reserved are variables of the product's contract that this version has no feature
 // for. They are accepted in silence, so that one environment serves several versions.
 var reserved = []string{
-	"POSTHORN_ALLOW_HTTP_TARGETS",
-	"POSTHORN_ALLOW_TARGET_CIDRS",
 	"POSTHORN_API_BURST",
 	"POSTHORN_API_RATE",
-	"POSTHORN_METRICS_TOKEN",
 }
 
 // Variables returns the documentation of every variable, in the order in which they

@@ -11,10 +11,13 @@ import (
 )
 
 // Accounts keeps tenants, users, passwords and API keys. It implements posthorn.AccountStore.
-type Accounts struct{ db *DB }
+type Accounts struct {
+	db   *DB
+	uses *apiKeyUses
+}
 
 // NewAccounts makes the store.
-func NewAccounts(db *DB) *Accounts { return &Accounts{db} }
+func NewAccounts(db *DB) *Accounts { return &Accounts{db: db, uses: newAPIKeyUses()} }
 
 var _ posthorn.AccountStore = (*Accounts)(nil)
 
@@ -72,10 +75,12 @@ func (a *Accounts) FoundTenant(ctx context.Context, f posthorn.Founding) error {
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO tenants (id, name, api_secret, api_secret_revealed_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $5)`,
-			f.Tenant.ID.UUID(), f.Tenant.Name, f.SealedAPISecret, nullTime(f.APISecretRevealedAt), f.Tenant.CreatedAt)
+		_, err := tx.Exec(ctx, `INSERT INTO tenants (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)`,
+			f.Tenant.ID.UUID(), f.Tenant.Name, f.Tenant.CreatedAt)
 		if err != nil {
+			return err
+		}
+		if err := insertSigningSecret(ctx, tx, f.APISecret); err != nil {
 			return err
 		}
 		if err := insertUser(ctx, tx, f.Owner); err != nil {

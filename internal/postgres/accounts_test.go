@@ -42,7 +42,7 @@ func newAccounts(t *testing.T) accountsFixture {
 }
 
 // accountsOver makes accounts over a database that may be shared; without a hasher they take a free one.
-func accountsOver(t *testing.T, db *postgres.DB, hasher posthorn.PasswordHasher) accountsFixture {
+func accountsOver(t testing.TB, db *postgres.DB, hasher posthorn.PasswordHasher) accountsFixture {
 	t.Helper()
 	box, err := secretbox.New(make([]byte, secretbox.KeySize))
 	if err != nil {
@@ -56,6 +56,7 @@ func accountsOver(t *testing.T, db *postgres.DB, hasher posthorn.PasswordHasher)
 	}
 	f.Accounts = posthorn.NewAccounts(f.store, posthorn.AccountsConfig{
 		Passwords: hasher, CheckPassword: auth.CheckPassword, NewAPISecret: auth.NewAPISecret, Sealer: box,
+		HashAPIKey: func(plain string) ([32]byte, bool) { return auth.HashAPIKey(plain), true },
 		NewAPIKey: func() posthorn.IssuedKey {
 			plain, parts := auth.NewAPIKey()
 			return posthorn.IssuedKey{Plain: plain, Hash: parts.Hash, Prefix: parts.Prefix, LastFour: parts.Last4}
@@ -134,7 +135,7 @@ func TestATenantIsFoundedWithEverythingItStartsWith(t *testing.T) {
 	}
 	var sealed []byte
 	var revealed *time.Time
-	err = f.db.Pool().QueryRow(ctx, `SELECT api_secret, api_secret_revealed_at FROM tenants`).Scan(&sealed, &revealed)
+	err = f.db.Pool().QueryRow(ctx, `SELECT secret, revealed_at FROM signing_secrets WHERE webhook_id IS NULL AND expires_at IS NULL`).Scan(&sealed, &revealed)
 	if err != nil || revealed == nil {
 		t.Errorf("the secret that was handed out is not marked as revealed (%v)", err)
 	}
@@ -215,7 +216,7 @@ func TestASetupWaitsForATenantThatIsBeingMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	_, err = tx.Exec(ctx, `INSERT INTO tenants (id, name, api_secret) VALUES (gen_random_uuid(), 'Acme', '')`)
+	_, err = tx.Exec(ctx, `INSERT INTO tenants (id, name) VALUES (gen_random_uuid(), 'Acme')`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +232,10 @@ func TestASetupWaitsForATenantThatIsBeingMade(t *testing.T) {
 func founding(email string, first bool) posthorn.Founding {
 	tenant := posthorn.Tenant{ID: posthorn.NewTenantID(), Name: "Acme", CreatedAt: time.Now()}
 	return posthorn.Founding{
-		Tenant: tenant, SealedAPISecret: []byte("sealed"), MustBeFirst: first,
+		Tenant: tenant, MustBeFirst: first,
+		APISecret: posthorn.SealedSecret{
+			ID: posthorn.NewSigningSecretID(), TenantID: tenant.ID, Sealed: []byte("sealed"), CreatedAt: tenant.CreatedAt,
+		},
 		Owner: posthorn.UserCredentials{PasswordHash: "free:", User: posthorn.User{
 			ID: posthorn.UserID(posthorn.NewTenantID()), TenantID: tenant.ID, Email: email, Name: "Ada", Role: posthorn.RoleOwner,
 			Theme: posthorn.ThemeSystem, TimeZone: "UTC", PasswordChangedAt: tenant.CreatedAt, CreatedAt: tenant.CreatedAt,

@@ -18,13 +18,16 @@ import (
 type ActivityRecorder struct {
 	db        *DB
 	log       *slog.Logger
+	outbox    *Outbox
 	committed func([]posthorn.Activity)
 	group     *groupCommit[posthorn.Recording, posthorn.Receipt]
 }
 
 // NewActivityRecorder starts the flushers. committed is called after each commit with the records that it stored.
-func NewActivityRecorder(db *DB, log *slog.Logger, limits GroupLimits, committed func([]posthorn.Activity)) *ActivityRecorder {
-	r := &ActivityRecorder{db: db, log: log, committed: committed}
+func NewActivityRecorder(
+	db *DB, log *slog.Logger, outbox *Outbox, limits GroupLimits, committed func([]posthorn.Activity),
+) *ActivityRecorder {
+	r := &ActivityRecorder{db: db, log: log, outbox: outbox, committed: committed}
 	r.group = newGroupCommit(limits, recordingSize, r.flush)
 	return r
 }
@@ -105,7 +108,7 @@ func (r *ActivityRecorder) flush(ctx context.Context, shard int, batch []posthor
 			return nil, err
 		}
 	}
-	stored, err := r.store(ctx, append(c.args(), shard), batch, receipts)
+	stored, events, err := r.store(ctx, append(c.args(), shard), batch, receipts)
 	if err != nil {
 		r.log.ErrorContext(ctx, "activity not recorded", slog.Int("records", len(batch)),
 			slog.String("first_id", receipts[0].ID.String()), slog.Any("error", err))
@@ -115,22 +118,24 @@ func (r *ActivityRecorder) flush(ctx context.Context, shard int, batch []posthor
 		slog.String("first_id", receipts[0].ID.String()), slog.Duration("took", time.Since(started)))
 	if len(stored) > 0 {
 		r.committed(stored)
+		r.outbox.committed(events)
 	}
 	return receipts, nil
 }
 
-// store runs the transaction of a batch and returns the records that are new.
-func (r *ActivityRecorder) store(ctx context.Context, args []any, batch []posthorn.Recording, receipts []posthorn.Receipt) ([]posthorn.Activity, error) {
+// store runs the transaction of a batch and returns the records that are new, and what became of their events.
+func (r *ActivityRecorder) store(
+	ctx context.Context, args []any, batch []posthorn.Recording, receipts []posthorn.Receipt,
+) (stored []posthorn.Activity, out emitted, err error) {
 	tx, err := r.db.pool.Begin(ctx)
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
 	repeated, err := repeats(ctx, tx, args, receipts)
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
-	var stored []posthorn.Activity
 	var events []posthorn.Event
 	for i, rec := range batch {
 		if !repeated[i] {
@@ -138,13 +143,13 @@ func (r *ActivityRecorder) store(ctx context.Context, args []any, batch []postho
 			events = append(events, rec.Events...)
 		}
 	}
-	if err := emit(ctx, tx, events); err != nil {
-		return nil, err
+	if out, err = r.outbox.emit(ctx, tx, events); err != nil {
+		return nil, out, err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return nil, &commitError{err}
+		return nil, out, &commitError{err}
 	}
-	return stored, nil
+	return stored, out, nil
 }
 
 // repeats runs recordSQL. It replaces the receipts of repeated posts with the first ones and says which they are.

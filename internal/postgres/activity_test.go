@@ -53,7 +53,7 @@ func recording(tb testing.TB, r posthorn.ActivityRecord, key string) posthorn.Re
 // store stores records, oldest first, and returns them.
 func store(tb testing.TB, db *postgres.DB, records ...posthorn.ActivityRecord) []posthorn.ActivityRecord {
 	tb.Helper()
-	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
+	r := postgres.NewActivityRecorder(db, quiet, &postgres.Outbox{}, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
 	defer r.Close()
 	for _, rec := range records {
 		if _, err := r.Record(tb.Context(), recording(tb, rec, "")); err != nil {
@@ -324,14 +324,14 @@ func TestARecordEmitsItsEventsOnce(t *testing.T) {
 	flagged := record(posthorn.NewTenantID())
 	flagged.RiskLevel = posthorn.RiskHigh
 	for _, sql := range []string{
-		`INSERT INTO tenants (id, name, api_secret) VALUES ($1, 'T', '')`,
+		`INSERT INTO tenants (id, name) VALUES ($1, 'T')`,
 		`INSERT INTO applications (id, tenant_id, name, external_id) VALUES (gen_random_uuid(), $1, 'LedgerLink', 'app_1')`,
 	} {
 		if _, err := db.Pool().Exec(t.Context(), sql, flagged.TenantID.UUID()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
+	r := postgres.NewActivityRecorder(db, quiet, &postgres.Outbox{}, postgres.DefaultGroupLimits, func([]posthorn.Activity) {})
 	defer r.Close()
 	for range 2 { // the second one is turned away by its key
 		if _, err := r.Record(t.Context(), recording(t, flagged, "once")); err != nil {
@@ -395,7 +395,7 @@ func TestConcurrentPostsUnderOneKeyStoreOneRecord(t *testing.T) {
 	db := testkit.DB(t)
 	tenant := posthorn.NewTenantID()
 	var committed sync.Map
-	r := postgres.NewActivityRecorder(db, quiet, postgres.DefaultGroupLimits, func(stored []posthorn.Activity) {
+	r := postgres.NewActivityRecorder(db, quiet, &postgres.Outbox{}, postgres.DefaultGroupLimits, func(stored []posthorn.Activity) {
 		for _, a := range stored {
 			committed.Store(a.ID, true)
 		}

@@ -45,7 +45,7 @@ func (s span) To() time.Time { return s.to }
 
 // NewPartitioned makes a table with a retention.
 func NewPartitioned(table string, retention time.Duration) Partitioned {
-	return partitioned{table, retention}
+	return partitioned{table: table, retention: retention}
 }
 
 // Missing plans the partitions for a moment.

@@ -21,7 +21,7 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 	db := testkit.DB(t)
 	tenant, user := uuid.New(), uuid.New()
 	now := time.Now()
-	exec(t, db, `INSERT INTO tenants (id, name, api_secret) VALUES ($1, 'n', '')`, tenant)
+	exec(t, db, `INSERT INTO tenants (id, name) VALUES ($1, 'n')`, tenant)
 	exec(t, db, `INSERT INTO users (id, tenant_id, email, name, role, password_hash) VALUES ($1, $2, 'a@b.c', 'n', 'owner', '')`, user, tenant)
 	exec(t, db, `INSERT INTO idempotency_keys (scope, key, response, expires_at)
 		SELECT 's', i::text, '{}', $1::timestamptz + (i - 2500) * interval '1 second' FROM generate_series(0, 2600) i`, now)

@@ -15,6 +15,9 @@ import (
 const (
 	tableActivity = "user_activity_history"
 	tableEvents   = "events"
+
+	tableDeliveries = "deliveries"
+	tableAttempts   = "attempts"
 )
 
 // Retention says how long rows are kept. Zero means for ever.
@@ -23,7 +26,13 @@ type Retention struct {
 }
 
 func (r Retention) tables() []partitioned {
-	return []partitioned{{tableActivity, r.Activity}, {tableEvents, r.Events}}
+	return []partitioned{
+		{table: tableActivity, retention: r.Activity},
+		{table: tableEvents, retention: r.Events, keptBy: pendingDeliveries},
+		// Deliveries are updated in place, which needs room in each page.
+		{table: tableDeliveries, retention: r.Events, keptBy: pendingDeliveries, storage: "fillfactor = 50"},
+		{table: tableAttempts, retention: r.Events},
+	}
 }
 
 // PartitionState describes one partition.
@@ -35,6 +44,9 @@ type PartitionState struct {
 	// Detaching says that it is being taken away: its rows are not seen any more.
 	Detaching bool
 }
+
+// pendingDeliveries finds what still waits to be sent among the ids of a partition.
+const pendingDeliveries = `SELECT FROM due WHERE delivery_id >= $1 AND delivery_id < $2`
 
 func (s PartitionState) span() span { return span{s.From, s.To} }
 
@@ -129,7 +141,7 @@ func (db *DB) ensure(ctx context.Context, p partitioned, wanted span) ([]Partiti
 	err := db.withLock(ctx, lockPartitions, func() error {
 		plan, err := db.plan(ctx, p, wanted)
 		for _, s := range plan {
-			if err := db.createPartition(ctx, s); err != nil {
+			if err := db.createPartition(ctx, s, p.storage); err != nil {
 				return err
 			}
 			db.log.InfoContext(ctx, "partition created", s.attrs()...)
@@ -154,12 +166,15 @@ func (db *DB) plan(ctx context.Context, p partitioned, wanted span) ([]Partition
 
 // createPartition makes a table of its own and attaches it, which waits for no reader. The check says the same as the
 // bounds, so that the table can be attached again without being read. If another process was faster, that is fine.
-func (db *DB) createPartition(ctx context.Context, s PartitionState) error {
+func (db *DB) createPartition(ctx context.Context, s PartitionState, storage string) error {
+	if storage != "" {
+		storage = " WITH (" + storage + ")"
+	}
 	err := db.ddl(ctx, createAttempts, func(tx pgx.Tx) error {
 		table, name := quote(s.Table), quote(s.Name)
 		_, err := tx.Exec(ctx, fmt.Sprintf(
-			`CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT partition_bounds CHECK (id >= '%s' AND id < '%s'))`,
-			name, table, bound(s.From), bound(s.To)))
+			`CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT partition_bounds CHECK (id >= '%s' AND id < '%s'))%s`,
+			name, table, bound(s.From), bound(s.To), storage))
 		if err != nil {
 			return err
 		}

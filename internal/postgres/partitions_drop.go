@@ -50,11 +50,24 @@ func (db *DB) dropExpired(ctx context.Context, p partitioned, now time.Time) (dr
 		if s.Detaching || !p.expired(s.span(), now) {
 			continue
 		}
+		kept, keptErr := db.keeps(ctx, p, s)
+		if err = keptErr; kept || err != nil {
+			continue
+		}
 		if err = db.detach(ctx, s); err == nil {
 			err = db.finishLeaving(ctx, p, now, &r)
 		}
 	}
 	return r, translate(err, "drop the expired partitions of "+p.table)
+}
+
+// keeps reports whether a partition past its retention still holds what is needed.
+func (db *DB) keeps(ctx context.Context, p partitioned, s PartitionState) (kept bool, err error) {
+	if p.keptBy == "" {
+		return false, nil
+	}
+	err = db.pool.QueryRow(ctx, `SELECT EXISTS (`+p.keptBy+`)`, bound(s.From), bound(s.To)).Scan(&kept)
+	return kept, err
 }
 
 // detach marks a partition and begins to detach it. Afterwards it may be detached, half detached, or, when not even the

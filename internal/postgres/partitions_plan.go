@@ -28,6 +28,10 @@ const (
 type partitioned struct {
 	table     string
 	retention time.Duration
+	// keptBy selects a row where a partition, given by the bounds of its ids, must not be dropped yet; empty for never.
+	keptBy string
+	// storage are the storage parameters of a partition. It has those of a table of its own, not those of its parent.
+	storage string
 }
 
 // width is the length of new partitions.

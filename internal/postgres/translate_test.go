@@ -106,7 +106,7 @@ func TestTranslateNamesTheFieldOfAConflict(t *testing.T) {
 	const app = `INSERT INTO applications (id, tenant_id, name, external_id) VALUES (gen_random_uuid(), $1, 'n', $2)`
 	const key = `INSERT INTO api_keys (id, tenant_id, name, scopes, hash, prefix, last_four) VALUES (gen_random_uuid(), $1, 'n', '{}', 'h', '', '')`
 	for _, err := range []error{
-		exec(`INSERT INTO tenants (id, name, api_secret) VALUES ($1, 'n', '')`, tenant),
+		exec(`INSERT INTO tenants (id, name) VALUES ($1, 'n')`, tenant),
 		exec(user, tenant, "a@example.com", "ext"), exec(app, tenant, "ext"), exec(key, tenant),
 	} {
 		if err != nil {

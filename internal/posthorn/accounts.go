@@ -25,9 +25,11 @@ type AccountsConfig struct {
 	CheckPassword func(password, email string) error
 	// NewAPIKey draws an API key.
 	NewAPIKey func() IssuedKey
+	// HashAPIKey returns the hash under which a key is stored; ok is false for what cannot be one.
+	HashAPIKey func(plain string) (hash [32]byte, ok bool)
 	// NewAPISecret draws the API secret of a tenant.
 	NewAPISecret func() string
-	Sealer       Sealer
+	Sealer       SecretBox
 }
 
 // PasswordHasher stretches passwords. Implemented by package auth.
@@ -62,6 +64,7 @@ type AccountStore interface {
 	PasswordStore
 	SignInThrottle
 	APIKeyStore
+	APISecretStore
 }
 
 // TenantStore keeps tenants.
@@ -77,12 +80,9 @@ type TenantStore interface {
 
 // Founding is a new tenant with what it starts with.
 type Founding struct {
-	Tenant Tenant
-	// SealedAPISecret is bound to APISecretPlace.
-	SealedAPISecret []byte
-	// APISecretRevealedAt is zero while nobody has seen the secret.
-	APISecretRevealedAt time.Time
-	Owner               UserCredentials
+	Tenant    Tenant
+	APISecret SealedSecret
+	Owner     UserCredentials
 	// APIKey is nil when none was asked for.
 	APIKey *APIKey
 	// MustBeFirst allows the tenant only while there is no other.
@@ -132,7 +132,32 @@ type PasswordChange struct {
 
 // APIKeyStore keeps API keys.
 type APIKeyStore interface {
-	InsertAPIKey(ctx context.Context, k APIKey, entry AuditEntry) error
+	// InsertAPIKey stores a key. With a form key that was used before it stores nothing and returns the key that was made
+	// then.
+	InsertAPIKey(ctx context.Context, k APIKey, form *IdempotencyKey, entry AuditEntry) (made APIKeyID, err error)
+	// ListAPIKeys returns the keys of a tenant, newest first.
+	ListAPIKeys(ctx context.Context, tenant TenantID) ([]APIKey, error)
+	APIKey(ctx context.Context, tenant TenantID, id APIKeyID) (APIKey, error)
+	APIKeyByHash(ctx context.Context, hash [32]byte) (APIKey, error)
+	// RevokeAPIKey writes k.RevokedAt. One that is revoked already stays as it is, without an entry.
+	RevokeAPIKey(ctx context.Context, k APIKey, entry AuditEntry) error
+	// NoteAPIKeyUse has the time of a use written a little later. It does not wait.
+	NoteAPIKeyUse(id APIKeyID, at time.Time)
+}
+
+// APISecretStore keeps the API secrets of tenants.
+type APISecretStore interface {
+	// APISecrets returns the secrets of a tenant that have not expired, newest first.
+	APISecrets(ctx context.Context, tenant TenantID) ([]SealedSecret, error)
+	// MarkAPISecretRevealed notes when a secret was shown. It is ErrSecretShown when it was before, or is not the current
+	// one any more.
+	MarkAPISecretRevealed(ctx context.Context, id SigningSecretID, at time.Time, entry AuditEntry) error
+	// ReplaceAPISecret makes a new secret the current one. With a form key that was used before it changes nothing and says
+	// so.
+	ReplaceAPISecret(ctx context.Context, c SecretChange, form *IdempotencyKey, entry AuditEntry) (repeated bool, err error)
+	// RetireAPISecrets ends all secrets of a tenant but the current one and returns how many that were. The entry learns the
+	// number; where there is none, nothing is written.
+	RetireAPISecrets(ctx context.Context, tenant TenantID, entry AuditEntry) (int, error)
 }
 
 // databaseNow is the time to the microsecond, which is what the database keeps.

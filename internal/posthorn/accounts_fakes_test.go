@@ -1,6 +1,7 @@
 package posthorn_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -22,10 +23,11 @@ type accountsFixture struct {
 
 // Secrets that no audit entry may hold.
 const (
-	plainAPIKey    = "ph_live_plain-key"
-	plainAPISecret = "whsec_plain-secret"
-	goodPassword   = "correct horse battery"
-	newPassword    = "staple battery horse"
+	plainAPIKey      = "ph_live_plain-key"
+	plainAPISecret   = "whsec_plain-secret"
+	integratorSecret = "a secret of the integrator's own"
+	goodPassword     = "correct horse battery"
+	newPassword      = "staple battery horse"
 )
 
 func newAccounts(t *testing.T) accountsFixture {
@@ -41,6 +43,9 @@ func newAccounts(t *testing.T) accountsFixture {
 		},
 		NewAPIKey: func() posthorn.IssuedKey {
 			return posthorn.IssuedKey{Plain: plainAPIKey, Hash: sha256.Sum256([]byte(plainAPIKey)), Prefix: "ph_live_plai", LastFour: "-key"}
+		},
+		HashAPIKey: func(plain string) ([32]byte, bool) {
+			return sha256.Sum256([]byte(plain)), strings.HasPrefix(plain, "ph_live_")
 		},
 		NewAPISecret: func() string { return plainAPISecret },
 		Sealer:       fakeSealer{},
@@ -67,6 +72,14 @@ type fakeSealer struct{}
 
 func (fakeSealer) Seal(plaintext, aad []byte) []byte {
 	return slices.Concat([]byte("sealed "), aad, []byte(" "), plaintext)
+}
+
+func (fakeSealer) Open(ciphertext, aad []byte) ([]byte, error) {
+	plain, ok := bytes.CutPrefix(ciphertext, slices.Concat([]byte("sealed "), aad, []byte(" ")))
+	if !ok {
+		return nil, errors.New("sealed for another place")
+	}
+	return plain, nil
 }
 
 // fakeHasher "hashes" by a prefix and counts how often it was asked to compare. While hold is set, comparing waits.
@@ -117,10 +130,14 @@ type fakeAccounts struct {
 	foundings []posthorn.Founding
 	users     []posthorn.UserCredentials
 	keys      []posthorn.APIKey
-	failures  map[string]posthorn.SignInFailures
-	audit     []posthorn.AuditEntry
-	changes   []posthorn.PasswordChange
-	lookups   int
+	used      []posthorn.APIKeyID
+	secrets   []posthorn.SealedSecret
+	// forms is what came of each form.
+	forms    map[posthorn.IdempotencyKey]any
+	failures map[string]posthorn.SignInFailures
+	audit    []posthorn.AuditEntry
+	changes  []posthorn.PasswordChange
+	lookups  int
 }
 
 var errNone = posthorn.Errorf(posthorn.NotFound, "Not found")
@@ -147,6 +164,7 @@ func (s *fakeAccounts) FoundTenant(_ context.Context, f posthorn.Founding) error
 	s.foundings = append(s.foundings, f)
 	s.tenants = append(s.tenants, f.Tenant)
 	s.users = append(s.users, f.Owner)
+	s.secrets = append(s.secrets, f.APISecret)
 	s.audit = append(s.audit, f.Audit...)
 	return nil
 }
@@ -208,11 +226,6 @@ func (s *fakeAccounts) ReplaceHash(_ context.Context, id posthorn.UserID, oldHas
 			s.users[i].PasswordHash = newHash
 		}
 	}
-	return nil
-}
-
-func (s *fakeAccounts) InsertAPIKey(_ context.Context, k posthorn.APIKey, e posthorn.AuditEntry) error {
-	s.keys, s.audit = append(s.keys, k), append(s.audit, e)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package posthorn
 
 import (
+	"cmp"
 	"net/mail"
 	"slices"
 	"strings"
@@ -39,6 +40,34 @@ var fieldLabels = map[string]string{
 	FieldExternalID:      "External id",
 	FieldScopes:          "Scopes",
 	FieldExpiresAt:       "Expiry",
+	FieldEvent:           "Event",
+	FieldSchema:          "Schema",
+	FieldExample:         "Example",
+	FieldEnforcement:     "Enforcement",
+	FieldURL:             "URL",
+	FieldDescription:     "Description",
+	FieldActive:          "Status",
+	FieldEvents:          "Events",
+	FieldApplicationID:   "Application",
+	FieldHeaders:         "Headers",
+	FieldSignature:       "Signature",
+	FieldSecret:          "Secret",
+	FieldTimeout:         "Timeout",
+	FieldMaxAttempts:     "Attempts",
+	FieldRetryOn:         "Retries",
+	FieldRateLimit:       "Rate limit",
+	FieldMaxInFlight:     "Requests in flight",
+	FieldOverlap:         "Overlap",
+	FieldConfirm:         "What you typed",
+	"state":              "State",
+}
+
+// fieldLabel is how a sentence about a field begins.
+func fieldLabel(field string) string {
+	if name, ok := strings.CutPrefix(field, FieldHeaders+"."); ok {
+		return strings.TrimSpace("Header " + quoteClip(name))
+	}
+	return cmp.Or(fieldLabels[field], field)
 }
 
 // Limits of what people type.
@@ -66,7 +95,7 @@ func (f *fieldFaults) add(field, rule string) {
 		f.fields = map[string]string{}
 	}
 	f.fields[field] = rule
-	f.sentences = append(f.sentences, fieldLabels[field]+" "+rule+".")
+	f.sentences = append(f.sentences, fieldLabel(field)+" "+rule+".")
 }
 
 // err is nil without faults, else an Invalid error that says all of them, as sentences and by field.

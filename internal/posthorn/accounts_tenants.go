@@ -83,7 +83,7 @@ func (a *Accounts) found(ctx context.Context, actor Actor, t NewTenant, mustBeFi
 	secret := a.config.NewAPISecret()
 	f := Founding{
 		Tenant: tenant, Owner: owner, MustBeFirst: mustBeFirst,
-		SealedAPISecret: a.config.Sealer.Seal([]byte(secret), APISecretPlace(tenant.ID)),
+		APISecret: a.sealAPISecret(actor, tenant.ID, secret),
 		Audit: []AuditEntry{
 			audit(tenant.ID, actor, ActionTenantCreated, tenant.ID.String(), nil, map[string]any{"name": tenant.Name}),
 			userCreated(actor, owner.User),
@@ -93,7 +93,7 @@ func (a *Accounts) found(ctx context.Context, actor Actor, t NewTenant, mustBeFi
 	if t.WithCredentials {
 		issued := a.config.NewAPIKey()
 		f.APIKey = newAPIKey(tenant.ID, actor, bootstrapKeyName, Scopes(), time.Time{}, issued)
-		f.APISecretRevealedAt = tenant.CreatedAt
+		f.APISecret.RevealedAt = tenant.CreatedAt
 		f.Audit = append(f.Audit, apiKeyCreated(actor, f.APIKey),
 			audit(tenant.ID, actor, ActionAPISecretRevealed, tenant.ID.String(), nil, nil))
 		made.APIKey, made.APISecret = issued.Plain, secret
@@ -103,9 +103,6 @@ func (a *Accounts) found(ctx context.Context, actor Actor, t NewTenant, mustBeFi
 	}
 	return made, nil
 }
-
-// APISecretPlace is what the API secret of a tenant is bound to when it is sealed, so that it opens nowhere else.
-func APISecretPlace(id TenantID) []byte { return []byte(id.String() + "/api_secret") }
 
 // TenantByID returns a tenant, or NotFound.
 func (a *Accounts) TenantByID(ctx context.Context, id TenantID) (Tenant, error) {

@@ -182,11 +182,11 @@ func TestCredentialsOfATenantAreHandedOutOnlyWhenAskedFor(t *testing.T) {
 			if got := founding.APIKey != nil && slices.Equal(founding.APIKey.Scopes, posthorn.Scopes()); got != asked {
 				t.Errorf("key with all scopes stored: %v", got)
 			}
-			if got := !founding.APISecretRevealedAt.IsZero(); got != asked {
+			if got := !founding.APISecret.RevealedAt.IsZero(); got != asked {
 				t.Errorf("secret marked as revealed: %v", got)
 			}
-			if want := "sealed " + made.TenantID.String() + "/api_secret " + plainAPISecret; string(founding.SealedAPISecret) != want {
-				t.Errorf("sealed secret %q, want %q", founding.SealedAPISecret, want)
+			if want := "sealed " + made.TenantID.String() + "/api_secret " + plainAPISecret; string(founding.APISecret.Sealed) != want {
+				t.Errorf("sealed secret %q, want %q", founding.APISecret.Sealed, want)
 			}
 			if a := founding.Audit[0].Actor; a.UserID != made.UserID || a.Address != "192.0.2.7" {
 				t.Errorf("a nameless actor became %+v, want the owner", a)
@@ -221,8 +221,18 @@ func TestEveryChangeIsAuditedWithoutSecrets(t *testing.T) {
 			t.Fatal(step)
 		}
 	}
-	if _, _, err := f.CreateAPIKey(ctx, cli, who.Tenant.ID, "CI", posthorn.Scopes(), time.Time{}); err != nil {
+	k, err := f.CreateAPIKey(ctx, cli, who.Tenant.ID, posthorn.NewAPIKey{Name: "CI", Scopes: posthorn.Scopes()})
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, step := range []error{
+		second(f.RevokeAPIKey(ctx, cli, who.Tenant.ID, k.ID)),
+		second(f.RotateAPISecret(ctx, cli, who.Tenant.ID, posthorn.SecretRotation{Overlap: time.Hour, Own: integratorSecret})),
+		second(f.RetireOldAPISecrets(ctx, cli, who.Tenant.ID)),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
 	}
 	var actions []posthorn.Action
 	for _, e := range f.store.audit {
@@ -231,7 +241,7 @@ func TestEveryChangeIsAuditedWithoutSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{goodPassword, newPassword, "new:", plainAPIKey, plainAPISecret, "sealed"} {
+		for _, secret := range []string{goodPassword, newPassword, "new:", plainAPIKey, plainAPISecret, integratorSecret, "sealed"} {
 			if bytes.Contains(raw, []byte(secret)) {
 				t.Errorf("the entry of %s holds %q: %s", e.Action, secret, raw)
 			}
@@ -243,6 +253,7 @@ func TestEveryChangeIsAuditedWithoutSecrets(t *testing.T) {
 	want := []posthorn.Action{
 		"tenant.created", "user.created", "api_key.created", "api_secret.revealed", "user.profile_updated", "user.preferences_updated",
 		"user.password_changed", "user.password_reset", "session.signed_out_everywhere", "user.created", "api_key.created",
+		"api_key.revoked", "api_secret.rotated", "api_secret.retired",
 	}
 	if diff := cmp.Diff(want, actions); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
@@ -320,20 +331,22 @@ func TestAPIKeysHaveKnownScopesOnceAndAFutureExpiry(t *testing.T) {
 			t.Parallel()
 			f := newAccounts(t)
 			who := f.withOwner(t)
-			k, plain, err := f.CreateAPIKey(t.Context(), who.User.Actor(""), who.Tenant.ID, c.name, c.scopes, c.expires)
+			k, err := f.CreateAPIKey(t.Context(), who.User.Actor(""), who.Tenant.ID, posthorn.NewAPIKey{
+				Name: c.name, Scopes: c.scopes, ExpiresAt: c.expires,
+			})
 			if c.bad != nil {
 				wantKind(t, err, posthorn.Invalid, c.bad...)
 				return
 			}
-			if err != nil || plain != plainAPIKey || !slices.Equal(k.Scopes, c.want) || !k.ExpiresAt.Equal(c.expires) || k.CreatedBy != who.User.ID {
+			if err != nil || k.Plain != plainAPIKey || !slices.Equal(k.Scopes, c.want) || !k.ExpiresAt.Equal(c.expires) || k.CreatedBy != who.User.ID {
 				t.Errorf("key %+v, error %v", k, err)
 			}
-			if diff := cmp.Diff(f.store.keys[0], k); diff != "" {
+			if diff := cmp.Diff(f.store.keys[0], k.APIKey); diff != "" {
 				t.Errorf("stored and returned differ: %s", diff)
 			}
 		})
 	}
 	f := newAccounts(t)
-	_, _, err := f.CreateAPIKey(t.Context(), posthorn.CommandLine(), posthorn.NewTenantID(), "CI", posthorn.Scopes(), time.Time{})
+	_, err := f.CreateAPIKey(t.Context(), posthorn.CommandLine(), posthorn.NewTenantID(), posthorn.NewAPIKey{Name: "CI", Scopes: posthorn.Scopes()})
 	wantKind(t, err, posthorn.NotFound)
 }

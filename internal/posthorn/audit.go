@@ -31,7 +31,10 @@ const (
 	ActionPasswordReset       Action = "user.password_reset"
 	ActionSignedOutEverywhere Action = "session.signed_out_everywhere"
 	ActionAPIKeyCreated       Action = "api_key.created"
+	ActionAPIKeyRevoked       Action = "api_key.revoked"
 	ActionAPISecretRevealed   Action = "api_secret.revealed"
+	ActionAPISecretRotated    Action = "api_secret.rotated"
+	ActionAPISecretRetired    Action = "api_secret.retired"
 )
 
 // AuditEntry says who did what to what. It is written in the transaction of the change.
@@ -45,6 +48,14 @@ type AuditEntry struct {
 	// Before and After hold the fields that the change concerns, nil where there are none. Passwords, secrets, keys and
 	// their hashes are never among them.
 	Before, After map[string]any
+}
+
+// SecretsEnded notes how many secrets a change ended, which is known only once it is made.
+func (e *AuditEntry) SecretsEnded(n int) {
+	if e.After == nil {
+		e.After = map[string]any{}
+	}
+	e.After["secretsEnded"] = n
 }
 
 // SessionsEnded notes how many sessions a change ended, which is known only once it is made.

@@ -7,19 +7,29 @@ import (
 	"time"
 )
 
-// Event is something that happened, as it is written to the events table and, later, sent to webhooks.
+// Event is something that happened, as it is written to the events table and sent to webhooks.
 type Event struct {
 	ID       EventID
 	TenantID TenantID
 	// Type is "<category>.<action>", such as "activity.recorded".
 	Type string
-	// ApplicationExternalID names the application of the tenant that the event belongs to, as the producer knows it;
-	// empty, or unknown to the tenant, means none.
+	// ApplicationID is the application that the event belongs to. Where it is zero, ApplicationExternalID names it as the
+	// producer knows it; empty, or unknown to the tenant, means none.
+	ApplicationID         ApplicationID
 	ApplicationExternalID string
 	// OccurredAt is the event's own time, which a producer may set; the id carries the time of receipt.
 	OccurredAt time.Time
 	// Data is the payload, a JSON object.
 	Data json.RawMessage
+	// Key is the producer's own id of the event, empty for none: for 7 days the same key is the same event.
+	Key string
+	// Misfits says what of the data does not fit the schema of the type.
+	Misfits []string
+	// ActivityID is the record that caused the event, zero for none.
+	ActivityID ActivityID
+	// Test sends the event to Webhook alone, whatever that is subscribed to.
+	Test    bool
+	Webhook WebhookID
 }
 
 // The events that activity causes.
@@ -51,7 +61,7 @@ func (a *Activity) Events(link func(ActivityID) string) ([]Event, error) {
 	for i, t := range types {
 		events[i] = Event{
 			ID: NewID[eventKind](), TenantID: a.TenantID, Type: t, ApplicationExternalID: a.ClientAppID,
-			OccurredAt: a.CreatedAt(), Data: data,
+			OccurredAt: a.CreatedAt(), Data: data, ActivityID: a.ID,
 		}
 	}
 	return events, nil

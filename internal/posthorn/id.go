@@ -25,6 +25,11 @@ type (
 	eventKind       struct{}
 	apiKeyKind      struct{}
 	auditKind       struct{}
+
+	webhookKind       struct{}
+	deliveryKind      struct{}
+	attemptKind       struct{}
+	signingSecretKind struct{}
 )
 
 func (tenantKind) prefix() string      { return "tenant" }
@@ -34,6 +39,11 @@ func (activityKind) prefix() string    { return "act" }
 func (eventKind) prefix() string       { return "evt" }
 func (apiKeyKind) prefix() string      { return "key" }
 func (auditKind) prefix() string       { return "audit" }
+
+func (webhookKind) prefix() string       { return "wh" }
+func (deliveryKind) prefix() string      { return "whd" }
+func (attemptKind) prefix() string       { return "att" }
+func (signingSecretKind) prefix() string { return "sec" }
 
 // The ids of the product, one type a concept, so that one cannot be passed for another.
 type (
@@ -51,6 +61,14 @@ type (
 	APIKeyID = ID[apiKeyKind]
 	// AuditID identifies an entry of the audit log ("audit_…").
 	AuditID = ID[auditKind]
+	// WebhookID identifies a webhook: an endpoint's configuration ("wh_…").
+	WebhookID = ID[webhookKind]
+	// DeliveryID identifies one event for one webhook, through all its attempts and replays ("whd_…").
+	DeliveryID = ID[deliveryKind]
+	// AttemptID identifies one HTTP request of a delivery ("att_…").
+	AttemptID = ID[attemptKind]
+	// SigningSecretID identifies a secret that deliveries are signed with, not the secret itself ("sec_…").
+	SigningSecretID = ID[signingSecretKind]
 )
 
 // idDigits is the length of the base62 part: the fewest digits that hold 128 bits.
@@ -157,3 +175,42 @@ func NewTenantID() TenantID { return NewID[tenantKind]() }
 
 // ParseTenantID reads "tenant_…"; the error is ErrBadID.
 func ParseTenantID(s string) (TenantID, error) { return ParseID[tenantKind](s) }
+
+// NewWebhookID makes an id from the current time.
+func NewWebhookID() WebhookID { return NewID[webhookKind]() }
+
+// ParseWebhookID reads "wh_…"; the error is ErrBadID.
+func ParseWebhookID(s string) (WebhookID, error) { return ParseID[webhookKind](s) }
+
+// ParseApplicationID reads "app_…"; the error is ErrBadID.
+func ParseApplicationID(s string) (ApplicationID, error) { return ParseID[applicationKind](s) }
+
+// ParseAPIKeyID reads "key_…"; the error is ErrBadID.
+func ParseAPIKeyID(s string) (APIKeyID, error) { return ParseID[apiKeyKind](s) }
+
+// NewSigningSecretID makes an id from the current time.
+func NewSigningSecretID() SigningSecretID { return NewID[signingSecretKind]() }
+
+// NewApplicationID makes an id from the current time.
+func NewApplicationID() ApplicationID { return NewID[applicationKind]() }
+
+// NewAuditID makes an id from the current time.
+func NewAuditID() AuditID { return NewID[auditKind]() }
+
+// NewEventID makes an id from the current time.
+func NewEventID() EventID { return NewID[eventKind]() }
+
+// EventIDAt returns the smallest event id of the millisecond that t lies in.
+func EventIDAt(t time.Time) EventID { return IDAt[eventKind](t) }
+
+// ParseEventID reads "evt_…"; the error is ErrBadID.
+func ParseEventID(s string) (EventID, error) { return ParseID[eventKind](s) }
+
+// DeliveryIDAt returns the smallest delivery id of the millisecond that t lies in.
+func DeliveryIDAt(t time.Time) DeliveryID { return IDAt[deliveryKind](t) }
+
+// ParseDeliveryID reads "whd_…"; the error is ErrBadID.
+func ParseDeliveryID(s string) (DeliveryID, error) { return ParseID[deliveryKind](s) }
+
+// NewAttemptID makes an id from the current time.
+func NewAttemptID() AttemptID { return NewID[attemptKind]() }

@@ -3,6 +3,7 @@
 package layout
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,6 +48,8 @@ const (
 	NavNone     NavItem = ""
 	NavOverview NavItem = "overview"
 	NavActivity NavItem = "activity"
+	NavWebhooks NavItem = "webhooks"
+	NavEvents   NavItem = "events"
 	NavSettings NavItem = "settings"
 )
 
@@ -117,6 +120,7 @@ func (v Viewer) nav() []navLink {
 		{NavSettings, "Settings", ui.IconSettings, path.SettingsProfile, ""},
 	}
 	if v.Admin {
+		links = slices.Insert(links, 1, navLink{NavWebhooks, "Webhooks", ui.IconWebhook, path.Webhooks, "g w"}, navLink{NavEvents, "Events", ui.IconInbox, path.EventCatalogue, "g e"})
 		links = append([]navLink{{NavOverview, "Overview", ui.IconHome, path.Home, "g o"}}, links...)
 	}
 	return links
@@ -131,7 +135,13 @@ type shortcut struct {
 func (v Viewer) shortcuts() []shortcut {
 	list := []shortcut{{[]string{"/"}, "Find by ID, hash or address"}}
 	if v.Admin {
-		list = append(list, shortcut{[]string{"g", "o"}, "Go to Overview"})
+		list = append(list,
+			shortcut{[]string{"g", "o"}, "Go to Overview"},
+			shortcut{[]string{"g", "w"}, "Go to Webhooks"},
+			shortcut{[]string{"g", "e"}, "Go to Events"},
+			shortcut{[]string{"n"}, "New webhook, on their list"},
+			shortcut{[]string{"1"}, "First tab of a webhook; 2 the second"},
+		)
 	}
 	return append(list,
 		shortcut{[]string{"g", "a"}, "Go to Activity"},

@@ -33,6 +33,37 @@ const (
 	// ActivityExportNDJSON streams the filtered feed as one JSON object a line.
 	ActivityExportNDJSON = "/activity/export.ndjson"
 
+	// Webhooks lists the webhooks and takes new ones (POST).
+	Webhooks = "/webhooks"
+	// WebhookNew is the form of a new webhook.
+	WebhookNew = "/webhooks/new"
+	// WebhookNewHeaders gives the form back with a header more or less; nothing is saved (POST).
+	WebhookNewHeaders = "/webhooks/new/headers"
+
+	// Credentials is the API keys and the API secret of the organisation.
+	Credentials = "/webhooks/credentials"
+	// APIKeys takes the form of a new API key (POST).
+	APIKeys = Credentials + "/keys"
+	// APIKeyNew is the form of a new API key.
+	APIKeyNew = APIKeys + "/new"
+	// APISecretReveal shows the API secret, once (POST).
+	APISecretReveal = Credentials + "/secret/reveal"
+	// APISecretRotate asks for and makes a new API secret.
+	APISecretRotate = Credentials + "/secret/rotate"
+	// APISecretRetireOld ends the API secrets that were replaced (POST).
+	APISecretRetireOld = Credentials + "/secret/retire-old"
+
+	// EventCatalogue lists the event types and takes new ones (POST).
+	EventCatalogue = "/events/catalogue"
+	// EventTypeNew is the form of a new event type.
+	EventTypeNew = EventCatalogue + "/new"
+	// API is the prefix of the admin API.
+	API = "/api/v1/"
+	// APIWebhooks lists the webhooks of the organisation, and creates or updates one (PUT).
+	APIWebhooks = API + "webhooks/configs"
+	// APIEventTypes is the event catalogue for programs.
+	APIEventTypes = API + "event-types"
+
 	// SettingsProfile shows and saves the viewer's own profile.
 	SettingsProfile = "/settings/profile"
 	// SettingsPassword changes the viewer's password (POST).
@@ -57,6 +88,45 @@ func ActivityRecord(id string) string { return Activity + "/" + url.PathEscape(i
 
 // ActivityRecordPage is one record as a page of its own.
 func ActivityRecordPage(id string) string { return ActivityRecord(id) + "/page" }
+
+// Webhook is the overview of one webhook. The id is the public one, "wh_…", here and below.
+func Webhook(id string) string { return Webhooks + "/" + url.PathEscape(id) }
+
+// WebhookSettings is the form of one webhook, and takes it (POST).
+func WebhookSettings(id string) string { return Webhook(id) + "/settings" }
+
+// WebhookSettingsHeaders gives the form back with a header more or less; nothing is saved (POST).
+func WebhookSettingsHeaders(id string) string { return WebhookSettings(id) + "/headers" }
+
+// WebhookActivate has a webhook send (POST).
+func WebhookActivate(id string) string { return Webhook(id) + "/activate" }
+
+// WebhookDeactivate asks whether to pause a webhook, and does it (POST).
+func WebhookDeactivate(id string) string { return Webhook(id) + "/deactivate" }
+
+// WebhookDuplicate copies a webhook (POST).
+func WebhookDuplicate(id string) string { return Webhook(id) + "/duplicate" }
+
+// WebhookDelete asks whether to delete a webhook, and does it (POST).
+func WebhookDelete(id string) string { return Webhook(id) + "/delete" }
+
+// WebhookRotateSecret asks how to replace the signing secret of a webhook, and does it (POST).
+func WebhookRotateSecret(id string) string { return Webhook(id) + "/secret/rotate" }
+
+// WebhookRetireSecrets ends the replaced signing secrets of a webhook (POST).
+func WebhookRetireSecrets(id string) string { return Webhook(id) + "/secret/retire-old" }
+
+// APIKeyRevoke asks whether to revoke an API key, and does it. The id is the public one, "key_…".
+func APIKeyRevoke(id string) string { return APIKeys + "/" + url.PathEscape(id) + "/revoke" }
+
+// EventType is one type of the catalogue by its name, such as "submission.completed".
+func EventType(event string) string { return EventCatalogue + "/" + url.PathEscape(event) }
+
+// EventTypeEdit is the form of an organisation's own event type, and takes it (POST).
+func EventTypeEdit(event string) string { return EventType(event) + "/edit" }
+
+// EventTypeEnforcement takes what becomes of data that does not fit (POST).
+func EventTypeEnforcement(event string) string { return EventType(event) + "/enforcement" }
 
 // LoginThen is the sign-in form that leads to next, a path of this site, afterwards.
 func LoginThen(next string) string {

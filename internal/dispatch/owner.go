@@ -1,0 +1,253 @@
+package dispatch
+
+import (
+	"container/list"
+	"math/rand/v2"
+	"time"
+
+	"posthorn/internal/posthorn"
+)
+
+// owner has the slots and the schedule. All of its methods run in the goroutine of Run, one after the other; what takes time
+// it has others do.
+type owner struct {
+	d *Dispatcher
+	// attempt, claim and load begin what their names say in goroutines of their own, and return at once. What comes of it
+	// arrives by d.done, claimed and loaded.
+	attempt func(l *lane, j posthorn.Job)
+	claim   func(r ClaimRequest)
+	load    func(l *lane)
+	// onStop starts the clock of a stop.
+	onStop  func()
+	claimed chan claimed
+	loaded  chan loaded
+
+	lanes  map[posthorn.WebhookID]*lane
+	ready  ring
+	timers timers
+	// idle has the lanes with nothing to do, the one that is so for longest first.
+	idle *list.List
+	// loads are under way, and these wait for their turn.
+	loads       int
+	waitingLoad []*lane
+
+	inFlight int
+	claims   claims
+	stopping bool
+	// now is the time of this turn of the loop.
+	now time.Time
+}
+
+// loop turns until a stop is over, or its deadline: it sees to everything that is possible, and then waits for something to
+// happen.
+func (o *owner) loop(stop, deadline <-chan struct{}) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for !o.over() {
+		o.now = time.Now()
+		for l := o.timers.due(o.now); l != nil; l = o.timers.due(o.now) {
+			o.onTime(l)
+		}
+		o.pump()
+		o.startClaim()
+		if at := o.nextTime(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(at.Sub(o.now))
+		}
+		select {
+		case <-stop:
+			stop = nil
+			o.stop()
+		case <-deadline:
+			return
+		case jobs := <-o.d.offers:
+			o.offered(jobs)
+		case c := <-o.d.done:
+			o.now = time.Now()
+			o.completed(&c)
+		case c := <-o.claimed:
+			o.now = time.Now()
+			o.tookClaim(&c)
+		case l := <-o.loaded:
+			o.now = time.Now()
+			o.tookEndpoint(l)
+		case id := <-o.d.changed:
+			o.noteChange(id)
+		case <-o.d.wake:
+			o.claims.wanted = true
+		case <-o.d.written:
+		case <-timer.C:
+		}
+		o.gather()
+	}
+}
+
+// gather takes what else has happened meanwhile, so that a busy loop turns once for many. Its bound keeps the timers in time.
+func (o *owner) gather() {
+	o.now = time.Now()
+	for range 256 {
+		select {
+		case c := <-o.d.done:
+			o.completed(&c)
+		case jobs := <-o.d.offers:
+			o.offered(jobs)
+		default:
+			return
+		}
+	}
+}
+
+// over reports whether a stop has nothing left to wait for.
+func (o *owner) over() bool {
+	return o.stopping && o.inFlight == 0 && !o.claims.underWay && len(o.d.offers) == 0
+}
+
+// nextTime is when the loop has to turn although nothing happens, zero for never.
+func (o *owner) nextTime() time.Time {
+	at := o.timers.next()
+	if poll := o.claims.time(); o.mayClaim() && (at.IsZero() || poll.Before(at)) {
+		at = poll
+	}
+	if o.stopping {
+		return time.Time{}
+	}
+	return at
+}
+
+// pump starts jobs in turn, as long as there are slots and lanes that may.
+func (o *owner) pump() {
+	for blocked := 0; o.ready.n > blocked && o.hasSlot(); {
+		l := o.ready.pop()
+		switch o.turn(l) {
+		case waits:
+			l.ready = false
+			o.rest(l)
+		case blockedByShare:
+			o.ready.push(l)
+			blocked++
+		case goesOn:
+			o.ready.push(l)
+			blocked = 0
+		}
+	}
+}
+
+// hasSlot reports whether another attempt may begin.
+func (o *owner) hasSlot() bool {
+	return !o.stopping && o.inFlight < o.d.opts.Concurrency && o.d.unwritten.Load() < int64(o.d.opts.Unwritten)
+}
+
+// verdict is what became of a lane's turn.
+type verdict int
+
+const (
+	// waits means that the lane cannot start anything before something happens to it: it leaves the ring.
+	waits verdict = iota
+	// blockedByShare means that the lane has all that the others leave to it.
+	blockedByShare
+	// goesOn means that it did something, and may have more to do.
+	goesOn
+)
+
+// turn has a lane start one job, or finds out why it cannot.
+func (o *owner) turn(l *lane) verdict {
+	if l.empty() {
+		return waits
+	}
+	if !l.known(o.now, o.d.opts.EndpointAge) {
+		o.fetch(l)
+		return waits
+	}
+	if l.gone {
+		o.giveBack(l, &l.tests, l.closedUntil(o.now))
+	}
+	if l.tests.len() > 0 && l.inFlight < l.limit() {
+		o.start(l, &l.tests)
+		return goesOn
+	}
+	if until := l.closedUntil(o.now); !until.IsZero() {
+		o.giveBack(l, &l.queue, until)
+		return waits
+	}
+	switch {
+	case l.queue.len() == 0 || l.inFlight >= l.pace.allowed(l.limit()):
+		return waits
+	case l.inFlight >= max(o.d.opts.Concurrency-o.inFlight, 1):
+		return blockedByShare
+	case l.rate.next().After(o.now):
+		o.timers.set(l, l.rate.next())
+		return waits
+	}
+	o.start(l, &l.queue)
+	return goesOn
+}
+
+// start begins the oldest job of a queue, unless its lease could be over before its end.
+func (o *owner) start(l *lane, q *queue) {
+	j := q.pop()
+	o.d.queued.Add(-1)
+	o.claimAgain(l)
+	if j.Lease.Expires.Sub(o.now) < l.endpoint.Webhook.Timeout+o.d.opts.Grace {
+		// The claim finds it when the lease is over.
+		o.d.stats.expired.Add(1)
+		return
+	}
+	l.rate.take(o.now)
+	l.inFlight++
+	o.inFlight++
+	o.d.stats.inFlight.Store(int64(o.inFlight))
+	o.d.unwritten.Add(1)
+	o.attempt(l, j)
+}
+
+// completed takes back the slot of an attempt and learns from its end.
+func (o *owner) completed(c *completion) {
+	l := c.lane
+	l.inFlight--
+	o.inFlight--
+	o.d.stats.inFlight.Store(int64(o.inFlight))
+	switch {
+	case c.interrupted:
+		o.d.unwritten.Add(-1)
+		o.d.giveBack(&c.job, o.now)
+	case c.unsent:
+	case c.decision.DisableWebhook != "":
+		l.stop(o.now)
+	case c.job.Test:
+		// A test says nothing of how the endpoint fares, but what the endpoint asks for counts.
+	case c.decision.EndpointFailed:
+		l.pace.failed(c.round, o.now, rand.Float64())
+	default:
+		l.pace.succeeded(l.limit())
+	}
+	if c.decision.Throttle > 0 {
+		l.pace.closeUntil(o.now.Add(c.decision.Throttle))
+	}
+	if c.decision.Wait > 0 {
+		o.claims.by(o.now.Add(c.decision.Wait))
+	}
+	o.claimAgain(l)
+	o.enlist(l)
+}
+
+// onTime has a lane looked at whose time has come.
+func (o *owner) onTime(l *lane) {
+	o.claimAgain(l)
+	if until := l.closedUntil(o.now); l.skipped && !until.IsZero() {
+		o.timers.set(l, until)
+	}
+	o.enlist(l)
+}
+
+// enlist puts a lane that has jobs into the ring, and one without to rest.
+func (o *owner) enlist(l *lane) {
+	if l.empty() {
+		o.rest(l)
+		return
+	}
+	if !l.ready {
+		l.ready = true
+		o.ready.push(l)
+	}
+}

@@ -1,0 +1,112 @@
+package posthorn
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Outgoing is an event on its way to one webhook: all that its payload is made of.
+type Outgoing struct {
+	DeliveryID string
+	Event      string
+	// OccurredAt is the event's own time.
+	OccurredAt time.Time
+	// EventID, TenantID and ApplicationID are null in the payload where they are empty.
+	EventID, TenantID, ApplicationID string
+	// Data is a JSON object.
+	Data json.RawMessage
+}
+
+// Payload returns the body of a delivery: the envelope, with data byte for byte as it was published, or the flat object of
+// the scheme arkyc. Under kryptos data has a uid, null where it is not known. The same input makes the same bytes. It is an
+// error when the data is not a JSON object.
+func (s Scheme) Payload(o Outgoing) ([]byte, error) {
+	if !isObject(o.Data) {
+		return nil, fmt.Errorf("payload of %s for %s: the data is not a JSON object", o.EventID, o.DeliveryID)
+	}
+	switch s {
+	case SchemeArkyc:
+		return o.flat(), nil
+	case SchemeKryptos:
+		o.Data = AddUID(o.Data, nil)
+	case SchemeStandard, SchemeSmartKYC, SchemeCustom:
+	default:
+		return nil, fmt.Errorf("payload of %s for %s: unknown scheme %q", o.EventID, o.DeliveryID, string(s))
+	}
+	return o.envelope(), nil
+}
+
+func (o *Outgoing) envelope() []byte {
+	var w objectWriter
+	w.member("id", jsonText(o.DeliveryID))
+	w.member("event", jsonText(o.Event))
+	w.member("timestamp", jsonText(FormatTime(o.OccurredAt)))
+	w.member("eventId", textOrNull(o.EventID))
+	w.member("tenantId", textOrNull(o.TenantID))
+	w.member("applicationId", textOrNull(o.ApplicationID))
+	w.member("data", o.Data)
+	return w.end()
+}
+
+// AddUID returns data with "uid" as its first member, null for a nil uid, when it has none at the top level yet, however
+// that is spelled. No other byte changes. What is not a JSON object is returned as it is.
+func AddUID(data json.RawMessage, uid *string) json.RawMessage {
+	if !isObject(data) {
+		return data
+	}
+	members := objectMembers(data)
+	if _, present := findMember(members, "uid"); present {
+		return data
+	}
+	value := jsonNull
+	if uid != nil {
+		value = jsonText(*uid)
+	}
+	open := bytes.IndexByte(data, '{') + 1
+	out := make([]byte, 0, len(data)+len(`"uid":,`)+len(value))
+	out = append(out, data[:open]...)
+	out = append(append(out, `"uid":`...), value...)
+	if len(members) > 0 {
+		out = append(out, ',')
+	}
+	return append(out, data[open:]...)
+}
+
+// objectWriter writes a JSON object whose values are JSON already, so that their bytes stay as they are.
+type objectWriter struct{ out []byte }
+
+func (w *objectWriter) member(name string, value []byte) { w.raw(jsonText(name), value) }
+
+// raw adds a member whose name is a JSON string already.
+func (w *objectWriter) raw(name, value []byte) {
+	separator := byte(',')
+	if len(w.out) == 0 {
+		separator = '{'
+	}
+	w.out = append(w.out, separator)
+	w.out = append(append(w.out, name...), ':')
+	w.out = append(w.out, value...)
+}
+
+// end returns the object, which has a member at least.
+func (w *objectWriter) end() []byte { return append(w.out, '}') }
+
+var jsonNull = []byte("null")
+
+// jsonText returns text as a JSON string, without the escapes that protect HTML. Bytes that are not UTF-8 become U+FFFD.
+func jsonText(text string) []byte {
+	out, err := marshal(text)
+	if err != nil {
+		panic("posthorn: a string is always JSON: " + err.Error())
+	}
+	return out
+}
+
+func textOrNull(text string) []byte {
+	if text == "" {
+		return jsonNull
+	}
+	return jsonText(text)
+}
