@@ -67,6 +67,8 @@ CREATE TABLE due (
 ) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX due_webhook_idx ON due (webhook_id, next_attempt_at);
 CREATE INDEX due_next_attempt_idx ON due (next_attempt_at);
+-- Tests are sent whatever the state of their webhook.
+CREATE INDEX due_test_idx ON due (next_attempt_at) WHERE test;
 
 -- Deliveries that failed for good and can be replayed.
 CREATE TABLE dead_letters (

@@ -124,7 +124,7 @@ func TestTheAPIRefusesWrongEventTypes(t *testing.T) {
 		{"a string", `"x"`, nil, http.StatusUnprocessableEntity, "validation_failed", nil},
 		{"null", `null`, nil, http.StatusUnprocessableEntity, "validation_failed", nil},
 		{"wrong types", `{"event":1,"description":{},"enforcement":[]}`, nil, http.StatusUnprocessableEntity, "validation_failed", []string{"description", "enforcement", "event"}},
-		{"nothing in it", `{}`, nil, http.StatusUnprocessableEntity, "validation_failed", []string{"event"}},
+		{"nothing in it", `{}`, nil, http.StatusUnprocessableEntity, "validation_failed", []string{"description", "event", "example"}},
 		{"name alone", `{"event":"a.b"}`, nil, http.StatusUnprocessableEntity, "validation_failed", []string{"description", "example"}},
 		{"schema of another type", strings.Replace(paymentSettled, `"schema":{`, `"schema":"x","other":{`, 1), nil, http.StatusUnprocessableEntity, "validation_failed", []string{"schema"}},
 		{"example that does not fit", strings.Replace(paymentSettled, `12.5`, `"12"`, 1), nil, http.StatusUnprocessableEntity, "validation_failed", []string{"example"}},

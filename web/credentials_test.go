@@ -70,7 +70,7 @@ func TestANewKeyIsShownOnceAndWorks(t *testing.T) {
 		t.Error("the key is shown again")
 	}
 	row := page.HTML(t).Find("#api-keys tbody tr").First()
-	if got := text(row); !containsAll(got, "Risk dashboard", k.Prefix+"••••••••"+k.LastFour, "read", "publish", "Active", "Never") {
+	if got := text(row); !containsAll(got, "Risk dashboard", k.Prefix+"••••", "••••"+k.LastFour, "read", "publish", "Active", "Never") {
 		t.Errorf("row %q", got)
 	}
 	if n := selectOne[int](t, s, `SELECT count(*)::int FROM api_keys`); n != 2 {

@@ -10,6 +10,11 @@ const (
 	Guest  = guest
 	Person = person
 	Admin  = admin
+	Owner  = owner
+
+	APIRead    = apiRead
+	APIWrite   = apiWrite
+	APIPublish = apiPublish
 )
 
 // Route is one row of the route table.

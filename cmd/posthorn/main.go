@@ -42,7 +42,8 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "", "run the server", serve},
+		{"serve", "", "run the server: dashboard, API and dispatcher", serve},
+		{"worker", "", "send deliveries beside other servers and workers, without a dashboard", worker},
 		{"migrate", "", "bring the database schema up to date", migrate},
 		{"bootstrap", "[--json] [--tenant NAME] [--email EMAIL]", "create the first tenant, its owner and an API key", bootstrap},
 		{"tenant", "create|list", "make and list organisations", tenant},

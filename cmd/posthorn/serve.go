@@ -21,6 +21,7 @@ func serve(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	log := e.logger(cfg, slog.LevelInfo)
+	slog.SetDefault(log) // what libraries say goes the same way
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", slog.String("warning", w))
 	}

@@ -19,8 +19,9 @@ import (
 	"posthorn/web"
 )
 
-// stopTimeout is how long requests in hand may take to end. With the last flush of the recorder and closeTimeout it stays
-// under the 20 seconds in which the process is gone after SIGTERM. What is cut off was not acknowledged.
+// stopTimeout is how long requests in hand may take to end, while deliveries have deliveryGrace. With the last flush of the
+// recorders and closeTimeout it stays under the 20 seconds in which the process is gone after SIGTERM. What is cut off was
+// not acknowledged.
 const stopTimeout = 7 * time.Second
 
 // App is a running Posthorn.
@@ -30,8 +31,9 @@ type App struct {
 	URL      *url.URL
 	listener net.Listener
 	server   *web.Server
-	outbox   *postgres.Outbox
 	recorder *postgres.ActivityRecorder
+	events   *postgres.EventRecorder
+	delivery *delivery
 	hub      *live.Hub[posthorn.ActivityNotice]
 	hints    *postgres.Hints
 }
@@ -43,7 +45,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge), outbox: &postgres.Outbox{}}
+	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge)}
 	if err := a.prepare(ctx, version); err != nil {
 		return nil, errors.Join(err, backend.Close(ctx))
 	}
@@ -78,8 +80,12 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		_, port, _ := net.SplitHostPort(a.Addr())
 		base.Host = net.JoinHostPort(base.Hostname(), port)
 	}
+	if a.delivery, err = a.openDelivery(version); err != nil {
+		return err
+	}
 	a.hints = postgres.NewHints(a.DB, a.Log, a.hub.Hint)
-	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.outbox, postgres.DefaultGroupLimits, a.announce)
+	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.delivery.outbox, postgres.DefaultGroupLimits, a.announce)
+	a.events = postgres.NewEventRecorder(a.DB, a.Log, a.delivery.outbox, postgres.DefaultGroupLimits)
 	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
 	a.server = web.New(web.Options{ //nolint:contextcheck // each request has a context of its own
 		Log:            a.Log,
@@ -130,8 +136,8 @@ func (a *App) announce(records []posthorn.Activity) {
 // Addr is the address that the server listens on, with the port that was chosen where the configuration left it open.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
-// Run answers until ctx ends, then stops: event streams end, requests in hand finish, what was accepted is committed,
-// and the private PostgreSQL goes with its last user.
+// Run answers and sends until ctx ends, then stops: event streams end, requests and attempts in hand finish, what was
+// accepted is committed, and the private PostgreSQL goes with its last user.
 func (a *App) Run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
@@ -139,6 +145,10 @@ func (a *App) Run(ctx context.Context) error {
 	work.Go(func() { a.accounts.RunAPIKeyUses(background) })
 	work.Go(func() { a.hints.RunSender(background) })
 	work.Go(func() { a.hints.RunListener(background) })
+	sending, stopSending := context.WithCancel(ctx)
+	defer stopSending()
+	sent := make(chan error, 1)
+	go func() { sent <- a.delivery.run(sending) }()
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
 	a.Log.InfoContext(ctx, "posthorn is up", slog.String("addr", a.Addr()), slog.String("url", a.URL.String()))
@@ -150,9 +160,14 @@ func (a *App) Run(ctx context.Context) error {
 		a.Log.InfoContext(ctx, "posthorn is stopping", slog.String("reason", reason(ctx)))
 		err = a.stopServing(ctx, served)
 	}
+	stopSending()
+	a.recorder.Close()
+	a.events.Close()
+	if unsent := <-sent; unsent != nil {
+		a.Log.WarnContext(ctx, "deliveries were cut off and will be sent again", slog.Any("error", unsent))
+	}
 	cancel()
 	work.Wait()
-	a.recorder.Close()
 	err = errors.Join(err, a.Close(ctx))
 	a.Log.InfoContext(ctx, "posthorn has stopped")
 	return err

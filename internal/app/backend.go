@@ -34,6 +34,8 @@ type Backend struct {
 	Box *secretbox.Box
 	// Private is the private PostgreSQL, nil when DATABASE_URL names another.
 	Private *pgserver.Server
+	// webhookChanged tells the dispatcher of this process, where there is one, that a webhook was changed.
+	webhookChanged func(posthorn.WebhookID)
 	// accounts is what Accounts are kept in.
 	accounts *postgres.Accounts
 }

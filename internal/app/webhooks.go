@@ -18,6 +18,11 @@ func (b *Backend) openWebhooks() {
 	b.EventTypes = posthorn.NewEventTypes(postgres.NewEventTypes(b.DB), jsonschema.Compiler{})
 	b.Webhooks = posthorn.NewWebhooks(postgres.NewWebhooks(b.DB), posthorn.WebhooksConfig{
 		Sealer: b.Box, Catalogue: b.EventTypes, CheckTarget: b.checkTarget,
+		Changed: func(id posthorn.WebhookID) {
+			if b.webhookChanged != nil {
+				b.webhookChanged(id)
+			}
+		},
 	})
 }
 

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"time"
 
 	"posthorn/internal/posthorn"
 )
@@ -36,31 +35,9 @@ type SenderFunc func(ctx context.Context, r posthorn.Request) posthorn.Outcome
 // Send calls the function.
 func (f SenderFunc) Send(ctx context.Context, r posthorn.Request) posthorn.Outcome { return f(ctx, r) }
 
-// ClaimRequest asks for jobs.
-type ClaimRequest struct {
-	// After is the webhook after which to begin, zero for the first.
-	After posthorn.WebhookID
-	// Skip are webhooks to leave out, because the dispatcher could not send for them now.
-	Skip []posthorn.WebhookID
-	// PerWebhook and Limit are the most jobs of one webhook and altogether.
-	PerWebhook, Limit int
-	// Lease is what the jobs are to be leased under.
-	Lease posthorn.Lease
-}
-
-// Claim is what there was.
-type Claim struct {
-	Jobs []posthorn.Job
-	// Reached is the last webhook that was looked at, zero when the claim went to the end.
-	Reached posthorn.WebhookID
-	// NextDue is the earliest next attempt after now, zero when there is none.
-	NextDue time.Time
-}
-
-// Release gives one lease back.
-type Release struct {
-	DeliveryID posthorn.DeliveryID
-	Token      int64
-	// At is when the delivery is due again; now or earlier means at once.
-	At time.Time
-}
+// What the methods of Store take and return.
+type (
+	ClaimRequest = posthorn.ClaimRequest
+	Claim        = posthorn.Claim
+	Release      = posthorn.Release
+)

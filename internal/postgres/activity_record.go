@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"posthorn/internal/metrics"
 	"posthorn/internal/posthorn"
 )
 
@@ -116,6 +117,8 @@ func (r *ActivityRecorder) flush(ctx context.Context, shard int, batch []posthor
 	}
 	r.log.DebugContext(ctx, "activity recorded", slog.Int("records", len(stored)), slog.Int("repeated", len(batch)-len(stored)),
 		slog.String("first_id", receipts[0].ID.String()), slog.Duration("took", time.Since(started)))
+	r.db.metrics.Flush(metrics.Activity, len(batch))
+	r.db.metrics.ActivityRecorded(len(stored))
 	if len(stored) > 0 {
 		r.committed(stored)
 		r.outbox.committed(events)

@@ -19,6 +19,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	gormpostgres "gorm.io/driver/postgres"
 	"gorm.io/gorm"
+
+	"posthorn/internal/metrics"
 )
 
 const (
@@ -50,6 +52,8 @@ type Options struct {
 	ConnectWait time.Duration
 	// Logger gets waiting, migrations, partitions and slow statements. Nil discards them.
 	Logger *slog.Logger
+	// Metrics count what is written. Nil counts nothing.
+	Metrics *metrics.Metrics
 }
 
 // DB is one pool of connections to Posthorn's database. It is safe for concurrent use.
@@ -58,6 +62,9 @@ type DB struct {
 	sql  *sql.DB
 	gorm *gorm.DB
 	log  *slog.Logger
+	// metrics may be nil.
+	metrics *metrics.Metrics
+	due     dueHealth
 }
 
 // Open connects to the database and waits for it, up to Options.ConnectWait, while it cannot be reached or is starting.
@@ -76,7 +83,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
-	db := &DB{pool: pool, sql: stdlib.OpenDBFromPool(pool), log: o.Logger}
+	db := &DB{pool: pool, sql: stdlib.OpenDBFromPool(pool), log: o.Logger, metrics: o.Metrics}
 	if err = db.await(ctx, o.ConnectWait); err == nil {
 		err = db.openGorm()
 	}

@@ -30,7 +30,8 @@ func NewDispatching(db *DB, box posthorn.SecretBox, outbox *Outbox) *Dispatching
 const maxClaimedWebhooks = 64
 
 // claimSQL leases what is due, fairly: it walks from webhook to webhook by the index, without looking at what each has
-// waiting, and takes a share of each. Rows that somebody else is claiming are skipped. reached is the last webhook of the
+// waiting, and takes a share of each. Rows that somebody else is claiming are skipped. Tests
+// are taken whatever the state of their webhook. reached is the last webhook of the
 // walk when there may be more after it.
 const claimSQL = `
 WITH RECURSIVE w AS (
@@ -48,9 +49,14 @@ pick AS MATERIALIZED (
     FROM ready r CROSS JOIN LATERAL (SELECT delivery_id FROM due WHERE webhook_id = r.webhook_id AND next_attempt_at <= now()
                                       ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
    LIMIT $4),
+tests AS MATERIALIZED (
+  SELECT delivery_id, 0::bigint AS revision FROM due WHERE test AND next_attempt_at <= now() AND webhook_id <> ALL ($2::uuid[])
+     AND delivery_id NOT IN (SELECT delivery_id FROM pick)
+   ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED),
 taken AS (
-  UPDATE due SET lease_token = $5, next_attempt_at = $8 FROM pick WHERE due.delivery_id = pick.delivery_id
-  RETURNING due.delivery_id, due.webhook_id, due.attempts, due.schedule, due.test, pick.revision)
+  UPDATE due SET lease_token = $5, next_attempt_at = $8 FROM (SELECT * FROM pick UNION ALL SELECT * FROM tests) p
+   WHERE due.delivery_id = p.delivery_id
+  RETURNING due.delivery_id, due.webhook_id, due.attempts, due.schedule, due.test, p.revision)
 SELECT t.delivery_id, t.webhook_id, t.attempts, t.schedule, t.test, t.revision, NULL::uuid FROM taken t
 UNION ALL
 SELECT NULL, NULL, 0, 0, false, 0, (SELECT webhook_id FROM w ORDER BY n DESC LIMIT 1)`

@@ -4,31 +4,38 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"posthorn/internal/metrics"
 	"posthorn/internal/posthorn"
 )
 
 // Outbox is the only writer of events. It runs inside the transaction of the change that caused them, so that an event and
 // its deliveries exist exactly when their cause does, and hands the deliveries to the dispatcher of this process after the
 // commit. What is not handed over is found by whichever dispatcher looks first.
-type Outbox struct{ to atomic.Pointer[HandOff] }
+type Outbox struct {
+	// Metrics count the events. Nil counts nothing.
+	Metrics *metrics.Metrics
+	to      atomic.Pointer[HandOff]
+}
 
 // HandOff is where deliveries go right after the commit that made them.
 type HandOff struct {
-	// Lease is how long they are reserved for this process.
-	Lease time.Duration
+	// NewLease reserves a batch of them for this process.
+	NewLease func() posthorn.Lease
 	// Offer takes them. It must not block.
 	Offer func([]posthorn.Job)
 }
 
 // HandOffTo makes deliveries go to a dispatcher from now on.
 func (o *Outbox) HandOffTo(h HandOff) { o.to.Store(&h) }
+
+// StopHandingOff leaves the deliveries that are made from now on to whoever looks first.
+func (o *Outbox) StopHandingOff() { o.to.Store(nil) }
 
 // lease returns the lease that deliveries are made with: none without a dispatcher in this process, so that they are due at
 // once.
@@ -37,22 +44,20 @@ func (o *Outbox) lease() posthorn.Lease {
 	if to == nil {
 		return posthorn.Lease{}
 	}
-	return newLease(to.Lease)
-}
-
-// newLease makes a lease from now on. Its token is one in 2^62, and never 0, which is no lease.
-func newLease(d time.Duration) posthorn.Lease {
-	return posthorn.Lease{Token: 1 + rand.Int64N(1<<62), Expires: time.Now().Add(d)}
+	return to.NewLease()
 }
 
 // emitted is what became of events in a transaction that is still open.
 type emitted struct {
 	published []posthorn.Published
 	jobs      []posthorn.Job
+	// fresh is how many of the events are new.
+	fresh int
 }
 
 // committed hands the deliveries over; it must be called after the commit.
 func (o *Outbox) committed(e emitted) {
+	o.Metrics.EventsIngested(e.fresh)
 	if to := o.to.Load(); to != nil && len(e.jobs) > 0 {
 		to.Offer(e.jobs)
 	}
@@ -167,7 +172,9 @@ func collectEmitted(rows pgx.Rows, events []posthorn.Event, lease posthorn.Lease
 		e, p := &events[ord-1], &out.published[ord-1]
 		if p.ID.IsZero() {
 			*p = posthorn.Published{ID: posthorn.EventID(result), Event: e.Type, Duplicate: !fresh}
-			if !fresh {
+			if fresh {
+				out.fresh++
+			} else {
 				repeated = append(repeated, ord-1)
 			}
 		}

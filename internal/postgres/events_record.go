@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"posthorn/internal/metrics"
 	"posthorn/internal/posthorn"
 )
 
@@ -57,6 +58,7 @@ func (r *EventRecorder) flush(ctx context.Context, _ int, batch [][]posthorn.Eve
 	}
 	r.log.DebugContext(ctx, "events published", slog.Int("events", len(events)), slog.Int("requests", len(batch)),
 		slog.Int("handed_off", len(out.jobs)), slog.String("first_id", events[0].ID.String()), slog.Duration("took", time.Since(started)))
+	r.db.metrics.Flush(metrics.Events, len(events))
 	r.outbox.committed(out)
 	answers := make([][]posthorn.Published, len(batch))
 	at := 0

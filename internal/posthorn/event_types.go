@@ -116,7 +116,9 @@ var errNoEventType = Errorf(NotFound, "There is no such event type in the catalo
 // Put adds a type to a tenant's catalogue or changes one. Fields that are nil keep their value. Wrong input is Invalid
 // with the fields named. Putting what is there already changes nothing and is no error.
 func (ts *EventTypes) Put(ctx context.Context, actor Actor, tenant TenantID, in EventTypePut) (made EventType, created bool, err error) {
-	if err := in.checkName(); err != nil {
+	if _, known := builtInCatalogue().byName[in.Event]; !known && !ValidEventName(in.Event) {
+		// The store is not asked about what cannot be there; all that is wrong is told at once.
+		_, err := in.onto(newEventType(in.Event), ts.schemas)
 		return EventType{}, false, err
 	}
 	change := func(stored *EventType, count int) (EventType, *AuditEntry, error) {
@@ -157,9 +159,7 @@ func (ts *EventTypes) change(stored *EventType, count int, in EventTypePut) (bef
 		after.stamp()
 		return &builtIn, after, err
 	}
-	start := EventType{
-		Event: in.Event, Category: CategoryOf(in.Event), Schema: json.RawMessage(`{}`), Enforcement: EnforcementWarn,
-	}
+	start := newEventType(in.Event)
 	if stored != nil {
 		start = *stored
 		start.Category = CategoryOf(in.Event)

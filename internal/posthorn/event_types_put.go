@@ -95,28 +95,31 @@ func ParseEventTypePut(body []byte) (EventTypePut, error) {
 	return in, faults.err()
 }
 
-// checkName refuses a name that no type of a tenant can have.
-func (in EventTypePut) checkName() error {
-	if _, known := builtInCatalogue().byName[in.Event]; known {
-		return nil
-	}
-	var faults fieldFaults
+// eventName notes what keeps a name from being that of a tenant's type.
+func (f *fieldFaults) eventName(event string) {
+	_, known := builtInCatalogue().byName[event]
 	switch {
-	case in.Event == "":
-		faults.add(FieldEvent, "must not be empty")
-	case len(in.Event) > MaxEventName:
-		faults.add(FieldEvent, "must be at most 128 characters long")
-	case !ValidEventName(in.Event):
-		faults.add(FieldEvent, "must be two or more words of lower-case letters, digits and underscores, joined by dots, such as payment.settled")
-	case !Publishable(in.Event):
-		faults.add(FieldEvent, "must not begin with "+CategoryOf(in.Event)+".: Posthorn alone makes such events")
+	case known:
+	case event == "":
+		f.add(FieldEvent, "must not be empty")
+	case len(event) > MaxEventName:
+		f.add(FieldEvent, "must be at most 128 characters long")
+	case !ValidEventName(event):
+		f.add(FieldEvent, "must be two or more words of lower-case letters, digits and underscores, joined by dots, such as payment.settled")
+	case !Publishable(event):
+		f.add(FieldEvent, "must not begin with "+CategoryOf(event)+".: Posthorn alone makes such events")
 	}
-	return faults.err()
+}
+
+// newEventType is a type of a tenant's own before anything is said about it.
+func newEventType(event string) EventType {
+	return EventType{Event: event, Category: CategoryOf(event), Schema: json.RawMessage(`{}`), Enforcement: EnforcementWarn}
 }
 
 // onto puts the input onto a type of a tenant's own and checks all of the result.
 func (in EventTypePut) onto(t EventType, schemas SchemaCompiler) (EventType, error) {
 	var faults fieldFaults
+	faults.eventName(t.Event)
 	if in.Description != nil {
 		t.Description = strings.TrimSpace(*in.Description)
 	}

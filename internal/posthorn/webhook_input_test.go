@@ -148,7 +148,7 @@ func newBench() *bench {
 		return ""
 	}
 	return &bench{
-		Webhooks: posthorn.NewWebhooks(store, posthorn.WebhooksConfig{Sealer: fakeBox{}, Catalogue: fakeCatalogue{}, CheckTarget: check}),
+		Webhooks: posthorn.NewWebhooks(store, posthorn.WebhooksConfig{Sealer: fakeBox{}, Catalogue: fakeCatalogue{}, CheckTarget: check, Changed: func(posthorn.WebhookID) {}}),
 		store:    store, tenant: posthorn.NewTenantID(), actor: posthorn.Actor{Name: "Amara Okafor"},
 	}
 }

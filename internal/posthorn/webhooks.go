@@ -25,6 +25,8 @@ type WebhooksConfig struct {
 	Catalogue EventCatalogue
 	// CheckTarget says what is wrong with a URL to send to, empty for nothing. It reads on from "URL ".
 	CheckTarget func(ctx context.Context, url string) (rule string)
+	// Changed is called after a webhook, its state or its secrets were changed, so that whoever sends to it looks again.
+	Changed func(WebhookID)
 }
 
 // SecretBox encrypts what must come back in the clear, and decrypts it; both are bound to a place. Implemented by package
@@ -287,6 +289,7 @@ func (ws *Webhooks) save(ctx context.Context, actor Actor, before, after *Webhoo
 	if err := ws.store.UpdateWebhook(ctx, *after, secret, webhookChanged(actor, before, after, secret)...); err != nil {
 		return fmt.Errorf("update %s of %s: %w", after.ID, after.TenantID, err)
 	}
+	ws.config.Changed(after.ID)
 	return nil
 }
 

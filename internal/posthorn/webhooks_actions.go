@@ -89,6 +89,7 @@ func (ws *Webhooks) delete(ctx context.Context, actor Actor, w *Webhook) error {
 	if err := ws.store.DeleteWebhook(ctx, *w, databaseNow(), webhookDeleted(actor, w)); err != nil {
 		return fmt.Errorf("delete %s of %s: %w", w.ID, w.TenantID, err)
 	}
+	ws.config.Changed(w.ID)
 	return nil
 }
 
@@ -138,6 +139,7 @@ func (ws *Webhooks) RotateSecret(ctx context.Context, actor Actor, tenant Tenant
 	if err != nil {
 		return WebhookMade{}, fmt.Errorf("rotate the secret of %s: %w", id, err)
 	}
+	ws.config.Changed(id)
 	made := WebhookMade{Repeated: repeated}
 	if !repeated {
 		made.Secret = secret
@@ -162,5 +164,6 @@ func (ws *Webhooks) RetireOldSecrets(ctx context.Context, actor Actor, tenant Te
 	if err != nil {
 		return 0, fmt.Errorf("retire the old secrets of %s: %w", id, err)
 	}
+	ws.config.Changed(id)
 	return n, nil
 }

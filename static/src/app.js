@@ -50,6 +50,7 @@ let listUrl = ''; // the list under a drawer whose URL this page pushed, so that
 let goingBack = false;
 let asker; // the link that asked for the drawer, and where it did
 let under;
+let opener; // what asked for the dialog
 const here = () => location.pathname + location.search;
 
 /** Opens what the server sent: <dialog open> without script, a modal one with it. */
@@ -78,9 +79,18 @@ function closed(dialog) {
   }
   listUrl = '';
   // The browser gives focus back to what opened the dialog, unless that is gone.
-  if (!doc.activeElement || doc.activeElement === doc.body) (row && one(`#${CSS.escape(row)} .row-link`) || one('#results'))?.focus();
+  if (!doc.activeElement || doc.activeElement === doc.body) (row && one(`#${CSS.escape(row)} .row-link`) || (slot.id === 'dialog-slot' && opener) || one('#results'))?.focus();
 }
 on('close', (event) => closed(event.target), true);
+// closedby="none" where the browser does not know it.
+on('cancel', (event) => event.target.getAttribute('closedby') === 'none' && event.preventDefault(), true);
+
+/** A question from a menu closes the menu, and its answer leads back to the menu's button. */
+function rememberOpener(el) {
+  const menu = el.closest('[popover]');
+  menu?.hidePopover();
+  if (!el.matches('dialog *')) opener = menu ? one(`[popovertarget="${menu.id}"]`) : el;
+}
 
 // Back from the drawer to the list under it needs no request: the list is still there.
 addEventListener('popstate', (event) => {
@@ -162,7 +172,22 @@ on('change', ({ target }) => {
     else if (field.type !== 'radio' && target.type === 'radio') field.value = '';
   }
 }, true);
-on('input', (event) => event.target.form?.matches('[data-guard]') && (event.target.form.dataset.dirty = '1'));
+/** Lets a list show what holds the text that was typed, and the groups that have any of it. */
+function sift(field) {
+  const list = one(field.dataset.sift);
+  const wanted = field.value.trim().toLowerCase();
+  for (const group of all('[data-sift-group]', list)) {
+    const items = all('[data-sift-text]', group);
+    for (const item of items) item.hidden = !item.dataset.siftText.toLowerCase().includes(wanted);
+    group.hidden = items.every((item) => item.hidden);
+  }
+  one('[data-sift-none]', list).classList.toggle('hidden', all('[data-sift-group]', list).some((group) => !group.hidden));
+}
+on('input', ({ target }) => {
+  if (target.matches('[data-sift]')) sift(target);
+  else if (target.form?.matches('[data-guard]')) target.form.dataset.dirty = '1';
+});
+on('keydown', (event) => event.key === 'Enter' && event.target.matches?.('[data-sift]') && event.preventDefault());
 on('change', ({ target }) => {
   if (!target.matches('[data-shortcuts]')) return;
   remember('shortcuts', target.checked ? '' : 'off');
@@ -172,7 +197,11 @@ on('submit', (event) => {
   const form = event.target;
   if (form.dataset.sent) return event.preventDefault();
   delete form.dataset.dirty;
-  if (form.method !== 'post') return;
+  if (form.method !== 'post') {
+    // The secret is stored: on to the page whose address this one has by now.
+    if (form.closest('[data-replace-url]')) { event.preventDefault(); location.replace(form.action); }
+    return;
+  }
   form.dataset.sent = '1';
   setTimeout(release, 10000, form); // a download or a stopped request leaves the page where it is
   const button = event.submitter || one('button[type=submit]', form);
@@ -183,6 +212,8 @@ const release = (form) => {
   all('[data-busy]', form).forEach((button) => { delete button.dataset.busy; button.removeAttribute('aria-disabled'); });
 };
 addEventListener('pageshow', () => all('form[data-sent]').forEach(release));
+// What is shown once does not come back from the browser's memory.
+addEventListener('pagehide', () => all('[data-replace-url]').forEach((shown) => shown.remove()));
 addEventListener('beforeunload', (event) => one('form[data-guard][data-dirty]') && event.preventDefault());
 
 // ---- Keyboard -----------------------------------------------------------------------------------------------------------------
@@ -356,6 +387,7 @@ on('htmx:configRequest', ({ detail: { elt, formData } }) => {
 });
 on('htmx:beforeRequest', ({ detail: { elt, target } }) => {
   target.setAttribute('aria-busy', 'true');
+  if (target.id === 'dialog-slot') rememberOpener(elt);
   if (target.id !== 'drawer-slot') return;
   asker = elt;
   under = here();
@@ -380,6 +412,8 @@ on('htmx:afterSwap', ({ target: swapped, detail: { target, requestConfig } }) =>
     if (open && target.dataset.still) open.dataset.still = '1';
   } else if (target.id === 'new-pill') {
     if (target.textContent.trim()) say(target.textContent.trim());
+  } else if (target.id === 'headers') {
+    swapped.closest('[data-guard]').dataset.dirty = '1';
   } else if (target.id === 'results' && swapped.id === 'results') tookList(swapped, requestConfig.elt);
 });
 on('htmx:responseError', ({ detail: { xhr, elt, target } }) => {
@@ -401,6 +435,9 @@ on('htmx:load', start);
 /** Takes up what the page or a fragment brought. It may run often. */
 function start() {
   all('dialog[data-modal]').forEach(openDialog);
+  // The answer that shows a secret gives its place in the history to a page that does not.
+  const shown = one('[data-replace-url]');
+  if (shown) history.replaceState(history.state, '', shown.dataset.replaceUrl);
   all('[data-shortcuts]').forEach((box) => { box.checked = recall('shortcuts') !== 'off'; });
   adoptToasts();
   tick();

@@ -50,7 +50,7 @@ func TestSidebarShowsOnlyWhatTheRoleMayOpen(t *testing.T) {
 		viewer Viewer
 		want   string
 	}{
-		"admin":  {admin, "Overview Activity Settings"},
+		"admin":  {admin, "Overview Activity Webhooks Events Settings"},
 		"member": {member, "Activity Settings"},
 	} {
 		t.Run(name, func(t *testing.T) {

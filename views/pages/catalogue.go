@@ -120,8 +120,8 @@ var enforcementWords = map[posthorn.Enforcement]struct {
 	icon        ui.IconName
 }{
 	posthorn.EnforcementOff:    {"Off", "Events are accepted and not compared with the schema.", ui.Neutral, ui.IconSlash},
-	posthorn.EnforcementWarn:   {"Warn", "Events are accepted, and their pages say what did not fit.", ui.Accent, ui.IconInfo},
-	posthorn.EnforcementReject: {"Reject", "Events that do not fit are refused with 422 and the reasons.", ui.Warning, ui.IconShield},
+	posthorn.EnforcementWarn:   {"Warn", "Events are accepted, and their pages say what did not fit.", ui.Neutral, ui.IconInfo},
+	posthorn.EnforcementReject: {"Reject", "Events that do not fit are refused with 422 and the reasons.", ui.Accent, ui.IconShield},
 }
 
 func enforcementBadge(e posthorn.Enforcement) ui.BadgeProps {

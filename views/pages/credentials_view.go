@@ -122,7 +122,7 @@ func (p APIKeyFormProps) focus() string {
 func (p APIKeyFormProps) expiries() []ui.Option {
 	options := []ui.Option{
 		{Value: "", Label: "Never"}, {Value: "30", Label: "In 30 days"}, {Value: "90", Label: "In 90 days"},
-		{Value: "365", Label: "In 365 days"}, {Value: ExpiryOnDate, Label: "At the end of the date below"},
+		{Value: "365", Label: "In 365 days"}, {Value: ExpiryOnDate, Label: "At the end of a day"},
 	}
 	for i := range options {
 		options[i].Selected = options[i].Value == p.Expiry
