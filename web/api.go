@@ -13,10 +13,11 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"posthorn/internal/posthorn"
+	"posthorn/views/path"
 )
 
 // apiPrefix begins the path of every route of the admin API.
-const apiPrefix = "/api/v1/"
+const apiPrefix = path.API + "/"
 
 // APIKeys checks what programs present. Implemented by posthorn.Accounts.
 type APIKeys interface {

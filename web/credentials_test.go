@@ -46,6 +46,8 @@ func TestANewKeyIsShownOnceAndWorks(t *testing.T) {
 		t.Fatalf("%d, key %q, %v", a.StatusCode, key, a.Header)
 	}
 	doc := a.HTML(t)
+	checkHeaders(t, "the answer that shows the key", a.Header)
+	checkInert(t, "the answer that shows the key", doc)
 	done := doc.Find("form[method=get][action='" + path.Credentials + "']")
 	if done.Find("input[type=checkbox][required]:not([name])").Length() != 1 || text(done.Find("label")) != "I have stored this key" {
 		t.Errorf("done: %q", text(done))

@@ -14,7 +14,7 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-func compile(t testing.TB, schema string) posthorn.CompiledSchema {
+func compile(t *testing.T, schema string) posthorn.CompiledSchema {
 	t.Helper()
 	s, err := jsonschema.Compiler{}.CompileSchema(json.RawMessage(schema))
 	if err != nil {

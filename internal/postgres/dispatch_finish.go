@@ -58,12 +58,12 @@ SELECT delivery_id FROM held`
 // their counts, their health, and the events that tell of it.
 func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.Result) error {
 	var out emitted
+	written := make([]posthorn.Result, 0, len(results))
 	err := s.db.inTx(ctx, fmt.Sprintf("finish %d deliveries", len(results)), func(tx pgx.Tx) error {
 		held, err := finish1(ctx, tx, results)
 		if err != nil {
 			return err
 		}
-		written := make([]posthorn.Result, 0, len(results))
 		for _, r := range results {
 			if held[r.Job.DeliveryID.UUID()] {
 				written = append(written, r)
@@ -84,6 +84,7 @@ func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.
 		return err
 	})
 	if err == nil {
+		s.measure(written)
 		s.outbox.committed(out)
 	}
 	return err

@@ -42,7 +42,9 @@ func hook(tenant posthorn.TenantID, change func(*posthorn.Webhook)) (posthorn.We
 		change(&w)
 	}
 	return w, posthorn.SealedSecret{
-		ID: posthorn.NewSigningSecretID(), TenantID: tenant, WebhookID: w.ID, Sealed: []byte("sealed"), LastFour: "4f2a",
+		ID: posthorn.NewSigningSecretID(), TenantID: tenant, WebhookID: w.ID,
+		Sealed:    plainBox{}.Seal([]byte(posthorn.NewSigningSecret().Reveal()), posthorn.WebhookSecretPlace(w.ID)),
+		LastFour:  "4f2a",
 		CreatedAt: at, CreatedBy: "Amara", RevealedAt: at,
 	}
 }

@@ -402,7 +402,7 @@ func TestATypeIsReadOnceASecond(t *testing.T) {
 			t.Errorf("asked %d times", f.store.asked)
 		}
 		f.mustPut(t, `{"event":"payment.settled","enforcement":"reject"}`)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if fit := check(); !fit.Rejected() || f.store.asked != 2 {
 			t.Errorf("a second later: %+v, asked %d times", fit, f.store.asked)
 		}
