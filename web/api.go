@@ -16,9 +16,6 @@ import (
 	"posthorn/views/path"
 )
 
-// apiPrefix begins the path of every route of the admin API.
-const apiPrefix = path.API + "/"
-
 // APIKeys checks what programs present. Implemented by posthorn.Accounts.
 type APIKeys interface {
 	VerifyAPIKey(ctx context.Context, plain string) (posthorn.APIKey, error)
@@ -37,7 +34,7 @@ var apiScopes = map[access]posthorn.Scope{
 }
 
 // isAPI reports whether a path is of the admin API, whether or not there is such a route.
-func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), apiPrefix) }
+func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), path.API) }
 
 // guardAPI lets those in whose key has the scope, and notes the key in the request.
 func (s *Server) guardAPI(c *fiber.Ctx, scope posthorn.Scope) error {

@@ -13,8 +13,8 @@ import (
 // Bodies are streamed: a handler decides, after it knows who is asking, whether to read one and how much of it. What it
 // leaves unread has to be dealt with, because the server would take it for the next request of the connection.
 const (
-	// maxForm is the largest form that a page posts, in bytes.
-	maxForm = 64 << 10
+	// maxForm is the largest form that a page posts, in bytes: a webhook with 20 headers of 4 KiB, each byte of it encoded.
+	maxForm = 512 << 10
 	// maxDiscard is how much of an unwanted body is read and thrown away, in bytes, so that its sender, who reads no
 	// answer before it has sent everything, gets to see one. The connection of a longer one is closed.
 	maxDiscard = 64 << 20

@@ -72,8 +72,7 @@ func (s *Server) begin(c *fiber.Ctx) error {
 // caller finds the address and scheme of the caller: those of the connection, or what a trusted proxy says. The
 // forwarded list is read from the right, because a caller can write anything at its left.
 func (s *Server) caller(c *fiber.Ctx) (addr netip.Addr, https bool) {
-	peer, _ := netip.AddrFromSlice(c.Context().RemoteIP())
-	addr = peer.Unmap()
+	addr = peerOf(c)
 	if !s.trusted(addr) {
 		return addr, c.Context().IsTLS()
 	}
@@ -88,6 +87,12 @@ func (s *Server) caller(c *fiber.Ctx) (addr netip.Addr, https bool) {
 		}
 	}
 	return addr, https
+}
+
+// peerOf is the address at the other end of the connection.
+func peerOf(c *fiber.Ctx) netip.Addr {
+	peer, _ := netip.AddrFromSlice(c.Context().RemoteIP())
+	return peer.Unmap()
 }
 
 // forwardedFor returns the forwarded list. A proxy may go on with it in the line that came or in one of its own.
@@ -143,9 +148,9 @@ func (s *Server) logRequest(c *fiber.Ctx) error {
 	return nil
 }
 
-// quiet reports whether a request is too common to be logged: assets, and the probes of an orchestrator.
+// quiet reports whether a request is too common to be logged: assets, the probes of an orchestrator, and scrapes.
 func quiet(c *fiber.Ctx) bool {
-	return strings.HasPrefix(c.Path(), path.Static) || c.Path() == path.Healthz || c.Path() == path.Readyz
+	return strings.HasPrefix(c.Path(), path.Static) || c.Path() == path.Healthz || c.Path() == path.Readyz || c.Path() == path.Metrics
 }
 
 // recoverPanic turns a panic of a handler into an error, with its stack for the log.

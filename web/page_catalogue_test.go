@@ -293,3 +293,17 @@ func TestTheCatalogueIsForAdminsOfItsTenant(t *testing.T) {
 		t.Errorf("%d types", n)
 	}
 }
+
+// catalogueVisits exercise the pages of the catalogue. A built-in type has no form.
+func catalogueVisits() []visit {
+	const get, post, event = http.MethodGet, http.MethodPost, "submission.created"
+	return []visit{
+		adminVisit(get, path.EventCatalogue, path.EventCatalogue, fine),
+		adminVisit(post, path.EventCatalogue, path.EventCatalogue, wrong),
+		adminVisit(get, path.EventTypeNew, path.EventTypeNew, fine),
+		adminVisit(get, path.EventType(event), path.EventType(":event"), fine),
+		adminVisit(get, path.EventTypeEdit(event), path.EventTypeEdit(":event"), missing),
+		adminVisit(post, path.EventTypeEdit(event), path.EventTypeEdit(":event"), missing),
+		adminVisit(post, path.EventTypeEnforcement(event), path.EventTypeEnforcement(":event"), wrong),
+	}
+}

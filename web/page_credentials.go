@@ -73,6 +73,9 @@ func (s *Server) showCredentials(c *fiber.Ctx) error {
 	return s.renderCredentials(c, http.StatusOK, pages.CredentialsPageProps{})
 }
 
+// leadToCredentials answers who asks again for the address of a form that has shown a secret.
+func (s *Server) leadToCredentials(c *fiber.Ctx) error { return s.redirect(c, path.Credentials) }
+
 func (s *Server) renderCredentials(c *fiber.Ctx, status int, p pages.CredentialsPageProps) error {
 	var err error
 	if p.Credentials, err = s.credentials(c); err != nil {

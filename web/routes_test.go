@@ -72,6 +72,7 @@ func visits(record string) []visit {
 	}
 	all = append(all, credentialVisits()...)
 	all = append(all, apiVisits()...)
+	all = append(all, catalogueVisits()...)
 	return append(all,
 		visit{post, path.SettingsProfile, path.SettingsProfile, refused, wrong, wrong},
 		visit{post, path.SettingsPassword, path.SettingsPassword, refused, wrong, wrong},
@@ -96,9 +97,11 @@ func credentialVisits() []visit {
 	return []visit{
 		adminVisit(get, path.Credentials, path.Credentials, fine),
 		adminVisit(get, path.APIKeyNew, path.APIKeyNew, fine),
+		adminVisit(get, path.APIKeys, path.APIKeys, goes(path.Credentials)),
 		adminVisit(post, path.APIKeys, path.APIKeys, wrong),
 		adminVisit(get, path.APIKeyRevoke("key_1"), path.APIKeyRevoke(":id"), missing),
 		adminVisit(post, path.APIKeyRevoke("key_1"), path.APIKeyRevoke(":id"), missing),
+		adminVisit(get, path.APISecretReveal, path.APISecretReveal, goes(path.Credentials)),
 		adminVisit(post, path.APISecretReveal, path.APISecretReveal, conflict),
 		adminVisit(get, path.APISecretRotate, path.APISecretRotate, fine),
 		adminVisit(post, path.APISecretRotate, path.APISecretRotate, wrong),
@@ -183,7 +186,10 @@ func TestEveryNameOfPackagePathResolves(t *testing.T) {
 		"ActivityExportNDJSON": path.ActivityExportNDJSON, "SettingsProfile": path.SettingsProfile, "SettingsPassword": path.SettingsPassword,
 		"SettingsPreferences": path.SettingsPreferences, "SignOutEverywhere": path.SignOutEverywhere, "Static": static.URL("app.js"),
 		"IngestActivity": path.IngestActivity, "Healthz": path.Healthz, "Readyz": path.Readyz, "LoginThen": path.LoginThen(path.Activity),
-		"ActivityRecord": path.ActivityRecord(posthorn.ActivityID{}.String()), "ActivityRecordPage": path.ActivityRecordPage(posthorn.ActivityID{}.String()),
+		"EventCatalogue": path.EventCatalogue, "EventTypeNew": path.EventTypeNew, "APIEventTypes": path.APIEventTypes,
+		"EventType": path.EventType("submission.created"), "EventTypeEdit": path.EventTypeEdit("submission.created"),
+		"EventTypeEnforcement": path.EventTypeEnforcement("submission.created"),
+		"ActivityRecord":       path.ActivityRecord(posthorn.ActivityID{}.String()), "ActivityRecordPage": path.ActivityRecordPage(posthorn.ActivityID{}.String()),
 		"Credentials": path.Credentials, "APIKeys": path.APIKeys, "APIKeyNew": path.APIKeyNew, "APIKeyRevoke": path.APIKeyRevoke("key_1"),
 		"APISecretReveal": path.APISecretReveal, "APISecretRotate": path.APISecretRotate, "APISecretRetireOld": path.APISecretRetireOld,
 		"With": path.With(path.Activity, url.Values{"q": {"a"}}),

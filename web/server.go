@@ -49,9 +49,15 @@ type Options struct {
 	Webhooks    Webhooks
 	// EventTypes is the event catalogue.
 	EventTypes EventTypes
+	Publisher  EventPublisher
+	Events     EventLog
+	Deliveries Deliveries
 	// Live announces new activity. Shutdown closes it, which ends the event streams.
 	Live  *live.Hub[posthorn.ActivityNotice]
 	Ready Readiness
+	// Metrics answers scrapes, from this machine and from those who have MetricsToken, which is empty for nobody.
+	Metrics      http.Handler
+	MetricsToken string
 	// BaseURL is where people reach the server; an https scheme makes cookies Secure.
 	BaseURL *url.URL
 	// TrustedProxies are the peers whose forwarded address and scheme are believed.

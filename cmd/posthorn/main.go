@@ -30,6 +30,7 @@ const (
 
 // env is what a command gets from the outside.
 type env struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 }
@@ -50,6 +51,8 @@ func commands() []command {
 		{"user", "create|list|reset-password", "make and list people, reset a password", user},
 		{"secrets", "rotate-key", "encrypt what is stored under the first key of POSTHORN_SECRET_KEY", secrets},
 		{"listen", "[--addr ADDRESS] [--secret SECRET] [--status CODE] …", "receive webhooks on this machine, verify and print them", runListen},
+		{"send", "[--tenant ID] [--id ID] EVENT [FILE|-]", "publish an event, with the example of its type where no data is given", send},
+		{"replay", "DELIVERY… | --webhook WEBHOOK --failed [--since 24h]", "send deliveries again", replay},
 		{"doctor", "", "say what is wrong and what to do about it", doctor},
 		{"config", "", "print the configuration", printConfig},
 		{"version", "", "print the version", printVersion},
@@ -60,7 +63,7 @@ func main() {
 	// SIGTERM and Ctrl-C ask to stop; a second one stops at once.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	code := run(ctx, env{os.Stdout, os.Stderr, os.Environ()}, os.Args[1:])
+	code := run(ctx, env{os.Stdin, os.Stdout, os.Stderr, os.Environ()}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -23,8 +23,8 @@ type Finding struct {
 // State returns the sentence about the subject.
 func (f Finding) State() string { return cmp.Or(f.Problem, f.Fine) }
 
-// Examine looks at the configuration, the database, its schema, its partitions, its tenants and its secrets, in this order, and stops
-// where the next look would need what is missing. It changes nothing.
+// Examine looks at the configuration, the database, its schema, its partitions, its tenants, its secrets and what
+// is due, in this order, and stops where the next look would need what is missing. It changes nothing.
 func Examine(ctx context.Context, environ []string) []Finding {
 	cfg, err := config.Load(environ)
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *Backend) examineDatabase(ctx context.Context) []Finding {
 	if !current {
 		return findings
 	}
-	return append(findings, examinePartitions(ctx, b.DB), b.examineTenants(ctx), b.examineSealed(ctx))
+	return append(findings, examinePartitions(ctx, b.DB), b.examineTenants(ctx), b.examineSealed(ctx), examineDue(ctx, b.DB))
 }
 
 func (b *Backend) examineSchema(ctx context.Context) (f Finding, current bool) {
@@ -146,6 +146,22 @@ func (b *Backend) examineSealed(ctx context.Context) Finding {
 		f.Remedy = "Run `posthorn secrets rotate-key` before you remove the other keys."
 	default:
 		f.Fine = fmt.Sprintf("%d, all under the first key of POSTHORN_SECRET_KEY", report.Current)
+	}
+	return f
+}
+
+// examineDue looks whether what is due is being sent.
+func examineDue(ctx context.Context, db *postgres.DB) Finding {
+	f := Finding{Subject: "deliveries"}
+	health, err := db.DueHealth(ctx)
+	switch {
+	case err != nil:
+		f.Problem, f.Remedy = err.Error(), "Check that the user of DATABASE_URL may read the database."
+	case health.Neglected > 0:
+		f.Problem = fmt.Sprintf("one has been due for %s, and nothing is sent to its webhook %s", health.Neglected.Round(time.Second), health.Webhook)
+		f.Remedy = "Start `posthorn serve` or `posthorn worker`; if one runs, its log says why it does not send."
+	default:
+		f.Fine = fmt.Sprintf("%d due, the oldest for %s", health.Due, health.Oldest.Round(time.Second))
 	}
 	return f
 }

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -99,7 +100,7 @@ func (o *owner) tookClaim(c *claimed) {
 	}
 	o.d.queued.Add(int64(len(c.Jobs) - unused))
 	for i := range c.Jobs {
-		o.accept(&c.Jobs[i], c.request.Limit)
+		o.accept(&c.Jobs[i], math.MaxInt)
 	}
 	o.claims.errors, o.claims.notBefore = 0, time.Time{}
 	o.claims.after = c.Reached

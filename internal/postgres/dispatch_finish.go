@@ -60,7 +60,7 @@ func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.
 	var out emitted
 	written := make([]posthorn.Result, 0, len(results))
 	err := s.db.inTx(ctx, fmt.Sprintf("finish %d deliveries", len(results)), func(tx pgx.Tx) error {
-		held, err := finish1(ctx, tx, results)
+		held, err := writeResults(ctx, tx, results)
 		if err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.
 	return err
 }
 
-// finish1 runs finishSQL and returns the deliveries whose lease held.
-func finish1(ctx context.Context, tx pgx.Tx, results []posthorn.Result) (map[uuid.UUID]bool, error) {
+// writeResults runs finishSQL and returns the deliveries whose lease held.
+func writeResults(ctx context.Context, tx pgx.Tx, results []posthorn.Result) (map[uuid.UUID]bool, error) {
 	var c columns
 	first, last := results[0].Job.DeliveryID.UUID(), results[0].Job.DeliveryID.UUID()
 	for i := range results {

@@ -118,6 +118,7 @@ SELECT coalesce((SELECT failing_since FROM u), (SELECT failing_since FROM webhoo
 // disable stops an active webhook for a reason, notes it in the audit log, and returns the event that tells of it.
 func (s *Dispatching) disable(ctx context.Context, tx pgx.Tx, v verdict, since *time.Time) (e posthorn.Event, disabled bool, err error) {
 	tag, err := tx.Exec(ctx, `UPDATE webhooks SET state = 'disabled', state_reason = $2, state_since = now(), state_by = $3,
+       stopped_at = now(), resumed_at = NULL,
        revision = revision + 1, version = version + 1, updated_at = now(), updated_by = $3 WHERE id = $1 AND state = 'active'`,
 		v.webhook.UUID(), v.disable, posthorn.System().Name)
 	if err != nil || tag.RowsAffected() == 0 {

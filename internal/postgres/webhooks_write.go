@@ -50,8 +50,9 @@ func insertWebhook(ctx context.Context, tx pgx.Tx, w *posthorn.Webhook) error {
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO webhooks (id, tenant_id, application_id, name, description, url, events, header_names, header_values,
        signature, timeout_seconds, max_attempts, retry_on, rate_limit, max_in_flight, state, state_reason, state_since, state_by,
-       version, created_at, created_by, updated_at, updated_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::json, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
+       version, created_at, created_by, updated_at, updated_by, stopped_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::json, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+       CASE WHEN $16 <> 'active' THEN $18::timestamptz END)`,
 		w.ID.UUID(), w.TenantID.UUID(), nullID(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events, names, values,
 		signature, int(w.Timeout.Seconds()), w.MaxAttempts, w.RetryOn, nullZero(w.RateLimit), w.MaxInFlight, string(w.Status.State),
 		w.Status.Reason, w.Status.Since, w.Status.By, w.Version, w.CreatedAt, w.CreatedBy, w.UpdatedAt, w.UpdatedBy)
@@ -91,7 +92,9 @@ func (s *Webhooks) UpdateWebhook(
 		tag, err := tx.Exec(ctx, `UPDATE webhooks SET application_id = $4, name = $5, description = $6, url = $7, events = $8,
        header_names = $9, header_values = $10, signature = $11::text::json, timeout_seconds = $12, max_attempts = $13, retry_on = $14,
        rate_limit = $15, max_in_flight = $16, state = $17, state_reason = $18, state_since = $19, state_by = $20,
-       version = $3, revision = revision + 1, updated_at = $21, updated_by = $22
+       version = $3, revision = revision + 1, updated_at = $21, updated_by = $22,
+       stopped_at = CASE WHEN state = 'active' AND $17 <> 'active' THEN $19 ELSE stopped_at END,
+       resumed_at = CASE WHEN state <> 'active' AND $17 = 'active' THEN $19 WHEN $17 = 'active' THEN resumed_at END
  WHERE tenant_id = $1 AND id = $2 AND version = $3 - 1`,
 			w.TenantID.UUID(), w.ID.UUID(), w.Version, nullID(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events,
 			names, values, signature, int(w.Timeout.Seconds()), w.MaxAttempts, w.RetryOn, nullZero(w.RateLimit), w.MaxInFlight,
@@ -134,8 +137,10 @@ INSERT INTO deleted_webhooks (id, tenant_id, name, url, deleted_at, deleted_by) 
 // results that come in.
 func cancelDue(ctx context.Context, tx pgx.Tx, id posthorn.WebhookID) error {
 	_, err := tx.Exec(ctx, `WITH d AS MATERIALIZED (SELECT delivery_id FROM due WHERE webhook_id = $1 ORDER BY delivery_id FOR UPDATE),
- gone AS (DELETE FROM due USING d WHERE due.delivery_id = d.delivery_id)
-UPDATE deliveries SET state = 'cancelled', reason = 'The webhook was deleted', finished_at = now() FROM d WHERE id = d.delivery_id`, id.UUID())
+ gone AS (DELETE FROM due USING d WHERE due.delivery_id = d.delivery_id),
+ s AS (UPDATE deliveries SET state = 'cancelled', reason = 'The webhook was deleted', finished_at = now() FROM d WHERE id = d.delivery_id
+       RETURNING id, tenant_id)
+INSERT INTO cancelled_deliveries (delivery_id, tenant_id) SELECT id, tenant_id FROM s ON CONFLICT DO NOTHING`, id.UUID())
 	return err
 }
 

@@ -191,7 +191,7 @@ func headerMeaning(s posthorn.Signature, name string) string {
 func signatureMeaning(s posthorn.Signature) string {
 	switch s.Scheme {
 	case posthorn.SchemeStandard:
-		return "v1, and base64 HMAC-SHA256 of id.timestamp.body"
+		return "“v1,” and the base64 HMAC-SHA256 of id.timestamp.body, for each secret"
 	case posthorn.SchemeArkyc:
 		return "hex HMAC-SHA256 of timestamp.body"
 	case posthorn.SchemeCustom:

@@ -42,11 +42,11 @@ const (
 
 	// Credentials is the API keys and the API secret of the organisation.
 	Credentials = "/webhooks/credentials"
-	// APIKeys takes the form of a new API key (POST).
+	// APIKeys takes the form of a new API key (POST); asked for, it leads to the credentials.
 	APIKeys = Credentials + "/keys"
 	// APIKeyNew is the form of a new API key.
 	APIKeyNew = APIKeys + "/new"
-	// APISecretReveal shows the API secret, once (POST).
+	// APISecretReveal shows the API secret, once (POST); asked for, it leads to the credentials.
 	APISecretReveal = Credentials + "/secret/reveal"
 	// APISecretRotate asks for and makes a new API secret.
 	APISecretRotate = Credentials + "/secret/rotate"
@@ -61,6 +61,10 @@ const (
 	API = "/api/v1/"
 	// APIWebhooks lists the webhooks of the organisation, and creates or updates one (PUT).
 	APIWebhooks = API + "webhooks/configs"
+	// APIDeliveries lists the deliveries.
+	APIDeliveries = API + "webhooks/logs"
+	// APIEvents lists the events and takes new ones (POST).
+	APIEvents = API + "events"
 	// APIEventTypes is the event catalogue for programs.
 	APIEventTypes = API + "event-types"
 
@@ -81,6 +85,8 @@ const (
 	Healthz = "/healthz"
 	// Readyz says that the process can serve.
 	Readyz = "/readyz"
+	// Metrics is what Prometheus scrapes.
+	Metrics = "/metrics"
 )
 
 // ActivityRecord is the feed with the drawer of one record open. The id is the public one, "act_…".
