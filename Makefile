@@ -6,8 +6,10 @@ SHELL := /bin/sh
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
-# TESTFLAGS is handed to go test; CI sets -race.
+# TESTFLAGS is handed to go test; CI sets -race. The others go to the program of their name, such as "-duration 60s".
 TESTFLAGS ?=
+BENCHFLAGS ?=
+TORTUREFLAGS ?=
 
 # VERSION is written into the binary.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -48,8 +50,13 @@ check: $(GOLANGCI) ## Check generated files, formatting, lint, module file
 	$(GOLANGCI) run ./...
 
 .PHONY: bench
-bench: ## Measure the ingest, with and without group commit
+bench: ## Measure the ingest, and deliveries from end to end
 	go test -run '^$$' -bench . -benchtime 10s ./internal/postgres ./internal/app
+	go run ./internal/bench $(BENCHFLAGS)
+
+.PHONY: torture
+torture: ## Look for lost deliveries while processes and PostgreSQL are killed
+	go run ./internal/torture $(TORTUREFLAGS)
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers for a minute each

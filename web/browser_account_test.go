@@ -20,7 +20,7 @@ func TestAMemberSeesActivityAndTheirOwnSettingsOnly(t *testing.T) {
 		return browserkit.Eval[[]string](p, `[...document.querySelectorAll("#nav .nav-link")].map((a) => a.textContent.trim())`)
 	}
 	owner := person(t, s)
-	if got := links(owner); !slices.Equal(got, []string{"Overview", "Activity", "Settings"}) {
+	if got := links(owner); !slices.Equal(got, []string{"Overview", "Activity", "Webhooks", "Events", "Settings"}) {
 		t.Errorf("an owner's sidebar has %q", got)
 	}
 	p := visitor(t, s)

@@ -234,6 +234,10 @@ func TestTheFormOfAWebhookHelpsToFillItIn(t *testing.T) {
 	p.Hidden("#signatureHeader")
 	p.Click("#signature-custom")
 	p.Visible("#signatureHeader")
+	p.Click("main a", "Discard") // asks nothing
+	p.Hidden("#signatureHeader")
+	p.At(settings)
+	p.Click("#signature-custom")
 	p.Allow("beforeunload dialog")
 	p.Goto(path.Webhooks)
 	if !p.Complained("beforeunload dialog") {

@@ -99,28 +99,21 @@ func (l *load) run(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// deal gives out a token for each request.
+// deal gives out a token for each request. At a rate each has its time, and those that are late are made up for.
 func (l *load) deal(ctx context.Context, tokens chan<- struct{}) {
-	var tick <-chan time.Time
-	if l.rate > 0 {
-		ticker := time.NewTicker(time.Second / time.Duration(l.rate))
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	for ctx.Err() == nil {
-		switch {
-		case tick != nil:
-			select {
-			case <-tick:
-			case <-ctx.Done():
+	began := time.Now()
+	for n := 0; ctx.Err() == nil; n++ {
+		if l.rate > 0 {
+			if !pause(ctx, time.Until(began.Add(time.Duration(n)*time.Second/time.Duration(l.rate)))) {
 				return
 			}
-		case !l.room():
-			select {
-			case <-l.arrived:
-				continue
-			case <-ctx.Done():
-				return
+		} else {
+			for !l.room() {
+				select {
+				case <-l.arrived:
+				case <-ctx.Done():
+					return
+				}
 			}
 		}
 		select {
@@ -128,5 +121,17 @@ func (l *load) deal(ctx context.Context, tokens chan<- struct{}) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// pause waits, and reports whether ctx lasted.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -25,14 +25,17 @@ type completion struct {
 	round    int
 	job      posthorn.Job
 	decision posthorn.Decision
+	took     time.Duration
 	// interrupted means that Posthorn ended the attempt itself: there is no result. unsent means that there was nothing to send.
 	interrupted, unsent bool
 }
 
 // perform makes an attempt and passes on what came of it, first to the finishers, then to the owner.
 func (d *Dispatcher) perform(ctx context.Context, t task) {
+	began := time.Now()
 	c := completion{lane: t.lane, round: t.round, job: t.job}
 	result := d.try(ctx, t, &c)
+	c.took = time.Since(began)
 	d.count(&c)
 	d.log(ctx, &result)
 	c.decision = result.Decision

@@ -47,27 +47,25 @@ type claimed struct {
 	err     error
 }
 
-// mayClaim reports whether there is anything to claim for: a free slot, and room in the queue.
+// mayClaim reports whether there is anything to claim for: a free slot, and some room in the queue.
 func (o *owner) mayClaim() bool {
-	return !o.claims.underWay && o.hasSlot() && o.claimRoom() >= max(min(o.d.opts.ClaimLimit, o.d.opts.Queue/8), 1)
+	return !o.claims.underWay && o.hasSlot() && o.room() >= max(o.d.opts.Queue/64, 1)
 }
 
-func (o *owner) claimRoom() int { return o.d.opts.Queue - int(o.d.queued.Load()) }
-
-// startClaim makes a claim when it is time for one. The room for what it brings is taken beforehand.
+// startClaim makes a claim when it is time for one. The room for what it brings is taken beforehand: half of what there is at
+// most, so that something is left for offers, however much there is to be claimed.
 func (o *owner) startClaim() {
 	if o.claims.time().After(o.now) || !o.mayClaim() {
 		return
 	}
-	limit := o.d.reserve(o.d.opts.ClaimLimit)
-	if limit == 0 {
+	r := ClaimRequest{After: o.claims.after, Skip: o.skip(), PerWebhook: o.claimShare(), Lease: o.d.NewLease()}
+	r.Limit = o.d.reserve(min(o.d.opts.ClaimLimit, max(o.room()/2, 1)))
+	if r.Limit == 0 {
 		return
 	}
+	r.PerWebhook = min(r.PerWebhook, r.Limit)
 	o.claims.underWay, o.claims.wanted = true, false
-	o.claim(ClaimRequest{
-		After: o.claims.after, Skip: o.skip(), PerWebhook: min(o.d.opts.ClaimPerWebhook, limit), Limit: limit,
-		Lease: o.d.NewLease(),
-	})
+	o.claim(r)
 }
 
 // skip lists the webhooks that can take no more. When one can again, there is another claim.
@@ -79,10 +77,7 @@ func (o *owner) skip() []posthorn.WebhookID {
 			continue
 		}
 		ids = append(ids, id)
-		l.skipped = true
-		if until := l.closedUntil(o.now); !until.IsZero() {
-			o.timers.set(l, until)
-		}
+		o.leaveOut(l)
 	}
 	return ids
 }

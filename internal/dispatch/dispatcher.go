@@ -73,7 +73,7 @@ func (d *Dispatcher) Offer(jobs []posthorn.Job) {
 	}
 	now := time.Now()
 	for i := range jobs[taken:] {
-		d.giveBack(&jobs[taken+i], now)
+		d.giveBack(&jobs[taken+i], now, true)
 	}
 }
 

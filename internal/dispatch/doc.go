@@ -17,8 +17,9 @@
 // starts one job a lane and round. What holds a lane back:
 //
 //   - its own cap, Webhook.MaxInFlight, and its rate (rate.go);
-//   - its share: as many slots as all others leave free. One webhook gets half of the slots at most, and while any number
-//     hang, each of them holds as much as remains free for those that do not. Queues are shared in the same way;
+//   - its share: as many slots as all others leave free, but for an eighth that is kept for endpoints that answer quickly. So
+//     one webhook gets half of the slots at most, and however many hang, there is a slot for those that do not. The queue is
+//     shared in the same way;
 //   - its pace (pace.go): after ten failures in a row the lane closes, for 1 s at first and twice as long each time, up to
 //     5 minutes, and then one attempt probes. A success opens it again, one more slot for each. An answer that asks to be
 //     left alone closes it too. While a lane is closed, its jobs are given back, due when it opens.

@@ -10,6 +10,9 @@ import (
 // inactiveAge is for how long a webhook that does not send is taken to be so, as long as nobody tells of a change.
 const inactiveAge = time.Second
 
+// quickEnough is within what an attempt has to end for its endpoint to be quick.
+const quickEnough = time.Second
+
 // lane is one webhook: its jobs in hand, and what is known of its endpoint. It belongs to the owner.
 type lane struct {
 	id posthorn.WebhookID
@@ -33,6 +36,8 @@ type lane struct {
 
 	pace pace
 	rate rate
+	// quick means that the latest attempt to end was quickEnough.
+	quick bool
 
 	// ready means that the lane is in the ring.
 	ready bool

@@ -52,12 +52,15 @@ func (o *owner) drop(l *lane) {
 	}
 }
 
+// room is how many more jobs the queue as a whole takes.
+func (o *owner) room() int { return max(o.d.opts.Queue-int(o.d.queued.Load()), 0) }
+
 // offered takes in jobs that the publisher handed over. They have their room in the queue as a whole, but one lane may have
-// no more than an eighth of what is free: so a lane alone gets a ninth of the queue, and there is room for others however many
-// are full. Claims have twice that, so that what is late gets on although there are offers all the time.
+// no more of them than an eighth of what is free: so a lane alone gets a ninth of the queue, and there is room for others
+// however many are full. Claims have twice that, so that what is late gets on although there are offers all the time.
 func (o *owner) offered(jobs []posthorn.Job) {
 	for i := range jobs {
-		o.accept(&jobs[i], max((o.d.opts.Queue-int(o.d.queued.Load()))/8, 1))
+		o.accept(&jobs[i], max(o.room()/8, 1))
 	}
 }
 
@@ -65,7 +68,7 @@ func (o *owner) offered(jobs []posthorn.Job) {
 // its rate allows for some time.
 func (o *owner) accept(j *posthorn.Job, most int) {
 	if o.stopping {
-		o.refuse(j, o.now)
+		o.refuse(j, o.now, false)
 		return
 	}
 	l := o.lane(j.WebhookID)
@@ -77,15 +80,15 @@ func (o *owner) accept(j *posthorn.Job, most int) {
 		o.enlist(l)
 		return
 	}
-	until := l.closedUntil(o.now)
 	waiting := l.queue.len()
 	switch byRate := l.rate.within(rateHorizon); {
-	case known && !until.IsZero():
-		o.refuse(j, until)
+	case known && !l.closedUntil(o.now).IsZero():
+		o.refuse(j, o.now, false)
+		o.leaveOut(l)
 	case waiting >= byRate:
-		o.refuse(j, o.now.Add(time.Duration(waiting)*l.rate.interval))
+		o.refuse(j, o.now.Add(time.Duration(waiting)*l.rate.interval), false)
 	case waiting >= most:
-		o.refuse(j, o.now)
+		o.refuse(j, o.now, true)
 	default:
 		o.rouse(l)
 		l.queue.push(j)
@@ -93,35 +96,37 @@ func (o *owner) accept(j *posthorn.Job, most int) {
 	o.enlist(l)
 }
 
-// refuse gives back a job that is in no lane.
-func (o *owner) refuse(j *posthorn.Job, at time.Time) {
+// refuse gives back a job that is in no lane, due at a time. again has another claim made when that is done.
+func (o *owner) refuse(j *posthorn.Job, at time.Time, again bool) {
 	o.d.queued.Add(-1)
 	if at.After(o.now) {
 		o.claims.by(at)
 	}
-	o.d.giveBack(j, at)
+	o.d.giveBack(j, at, again)
 }
 
-// giveBack empties a lane's queue; the jobs are due again at a time.
-func (o *owner) giveBack(l *lane, q *queue, at time.Time) { o.giveBackBeyond(l, q, 0, at) }
+// giveBack empties a queue of a lane that is closed. The jobs are due again at once, for whoever has more luck with the
+// endpoint, or gets to know first that somebody mended it; this dispatcher leaves them out until the lane opens.
+func (o *owner) giveBack(l *lane, q *queue) {
+	o.giveBackBeyond(q, 0, o.now)
+	o.leaveOut(l)
+}
 
 // giveBackBeyond gives back all but the n oldest jobs.
-func (o *owner) giveBackBeyond(l *lane, q *queue, n int, at time.Time) {
+func (o *owner) giveBackBeyond(q *queue, n int, at time.Time) {
 	jobs := q.cut(n)
 	for i := range jobs {
-		o.refuse(&jobs[i], at)
+		o.refuse(&jobs[i], at, false)
 	}
 	clear(jobs)
-	o.claimAgain(l)
 }
 
-// wants reports whether the lane can take a full share of a claim.
-func (o *owner) wants(l *lane) bool {
-	if l.loading && l.loadErrors > 0 || l.notBefore.After(o.now) || !l.closedUntil(o.now).IsZero() {
-		return false
+// leaveOut has claims leave a lane's webhook out, until it can take jobs again.
+func (o *owner) leaveOut(l *lane) {
+	l.skipped = true
+	if until := l.closedUntil(o.now); !until.IsZero() {
+		o.timers.set(l, until)
 	}
-	most := min(o.claimMost(), l.rate.within(rateHorizon))
-	return l.queue.len() == 0 || l.queue.len()+o.d.opts.ClaimPerWebhook <= most
 }
 
 // claimAgain asks for another claim when the last left the lane's webhook out and the next need not.
@@ -131,5 +136,18 @@ func (o *owner) claimAgain(l *lane) {
 	}
 }
 
-// claimMost is how many jobs a lane may have and still be claimed for.
-func (o *owner) claimMost() int { return (o.d.opts.Queue - int(o.d.queued.Load())) / 4 }
+// wants reports whether a lane can do with a share of a claim: when it has nothing, and as long as it has not too much. One
+// that is not well takes no more than it is going to try.
+func (o *owner) wants(l *lane) bool {
+	if l.notBefore.After(o.now) || !l.closedUntil(o.now).IsZero() {
+		return false
+	}
+	waiting := l.queue.len()
+	if waiting == 0 || l.pace.slots > 0 {
+		return waiting < max(l.pace.slots, 1)
+	}
+	return waiting+o.claimShare() <= min(o.room()/4, l.rate.within(rateHorizon))
+}
+
+// claimShare is how many jobs of one webhook a claim may bring.
+func (o *owner) claimShare() int { return min(o.d.opts.ClaimPerWebhook, max(o.room()/8, 1)) }

@@ -57,16 +57,13 @@ func (o *owner) tookEndpoint(in loaded) {
 	case in.err == nil:
 		l.loadErrors = 0
 		l.learn(in.endpoint, in.at)
-		o.giveBackBeyond(l, &l.queue, l.rate.within(rateHorizon), o.now.Add(rateHorizon))
+		o.giveBackBeyond(&l.queue, l.rate.within(rateHorizon), o.now.Add(rateHorizon))
 	case posthorn.KindOf(in.err) == posthorn.NotFound:
 		l.loadErrors = 0
 		l.forget(in.at)
 	default:
 		l.loadErrors++
 		l.notBefore = o.now.Add(backOff(l.loadErrors))
-	}
-	if until := l.closedUntil(o.now); !until.IsZero() && !l.empty() {
-		o.timers.set(l, until)
 	}
 	o.claimAgain(l)
 	o.enlist(l)

@@ -160,20 +160,20 @@ func (o *owner) turn(l *lane) verdict {
 		return waits
 	}
 	if l.gone {
-		o.giveBack(l, &l.tests, l.closedUntil(o.now))
+		o.giveBack(l, &l.tests)
 	}
 	if l.tests.len() > 0 && l.inFlight < l.limit() {
 		o.start(l, &l.tests)
 		return goesOn
 	}
-	if until := l.closedUntil(o.now); !until.IsZero() {
-		o.giveBack(l, &l.queue, until)
+	if !l.closedUntil(o.now).IsZero() {
+		o.giveBack(l, &l.queue)
 		return waits
 	}
 	switch {
 	case l.queue.len() == 0 || l.inFlight >= l.pace.allowed(l.limit()):
 		return waits
-	case l.inFlight >= max(o.d.opts.Concurrency-o.inFlight, 1):
+	case l.inFlight >= o.share(l):
 		return blockedByShare
 	case l.rate.next().After(o.now):
 		o.timers.set(l, l.rate.next())
@@ -181,6 +181,16 @@ func (o *owner) turn(l *lane) verdict {
 	}
 	o.start(l, &l.queue)
 	return goesOn
+}
+
+// share is how many slots a lane may have: as many as all others leave free. Some of the free ones are kept for endpoints that
+// were quick the last time. Whatever hangs, they soon give back what they take.
+func (o *owner) share(l *lane) int {
+	free := o.d.opts.Concurrency - o.inFlight
+	if l.quick {
+		return free
+	}
+	return free - o.d.opts.Concurrency/8
 }
 
 // start begins the oldest job of a queue, unless its lease could be over before its end.
@@ -207,10 +217,11 @@ func (o *owner) completed(c *completion) {
 	l.inFlight--
 	o.inFlight--
 	o.d.stats.inFlight.Store(int64(o.inFlight))
+	l.quick = c.took < quickEnough
 	switch {
 	case c.interrupted:
 		o.d.unwritten.Add(-1)
-		o.d.giveBack(&c.job, o.now)
+		o.d.giveBack(&c.job, o.now, true)
 	case c.unsent:
 	case c.decision.DisableWebhook != "":
 		l.stop(o.now)
@@ -234,8 +245,8 @@ func (o *owner) completed(c *completion) {
 // onTime has a lane looked at whose time has come.
 func (o *owner) onTime(l *lane) {
 	o.claimAgain(l)
-	if until := l.closedUntil(o.now); l.skipped && !until.IsZero() {
-		o.timers.set(l, until)
+	if l.skipped {
+		o.leaveOut(l) // closed anew, meanwhile
 	}
 	o.enlist(l)
 }

@@ -14,7 +14,7 @@ const (
 //
 // Failures in a row close the lane for a pause, after which there is one slot: the next attempt is a probe. When it fails, the
 // next pause is twice as long. With every success there is a slot more, so that what runs at once doubles each round, until
-// the endpoint has all of its slots again. A success now and then thus never lets a lane close, however many fail between.
+// the endpoint has all of its slots again. An endpoint of which a good part of the answers are successes is never closed.
 type pace struct {
 	// slots is how many attempts may run at once, 0 for as many as the webhook allows.
 	slots int

@@ -15,12 +15,14 @@ const releaseLimit = 500
 type release struct {
 	Release
 	expires time.Time
+	// again means that the job can be claimed once it is back.
+	again bool
 }
 
-// giveBack gives the lease of a job back, due again at a time. It never blocks: when the store is so far behind that there is
-// no room, the lease runs out instead.
-func (d *Dispatcher) giveBack(j *posthorn.Job, at time.Time) {
-	r := release{Release{DeliveryID: j.DeliveryID, Token: j.Lease.Token, At: at}, j.Lease.Expires}
+// giveBack gives the lease of a job back, due again at a time; again has another claim made then. It never blocks: when the
+// store is so far behind that there is no room, the lease runs out instead.
+func (d *Dispatcher) giveBack(j *posthorn.Job, at time.Time, again bool) {
+	r := release{Release{DeliveryID: j.DeliveryID, Token: j.Lease.Token, At: at}, j.Lease.Expires, again}
 	select {
 	case d.releases <- r:
 	default:
@@ -59,15 +61,15 @@ func (d *Dispatcher) gatherReleases(first release) []release {
 	return batch
 }
 
-// release gives a batch back, and again while the store fails and the leases last. Then what is due may be claimed.
+// release gives a batch back, and tries again while the store fails and the leases last.
 func (d *Dispatcher) release(ctx context.Context, batch []release) {
 	for try := 1; ; try++ {
-		now, due := time.Now(), false
+		now, again := time.Now(), false
 		releases := make([]Release, 0, len(batch))
 		for _, r := range batch {
 			if r.expires.After(now) {
 				releases = append(releases, r.Release)
-				due = due || !r.At.After(now)
+				again = again || r.again
 			}
 		}
 		if len(releases) == 0 {
@@ -78,7 +80,7 @@ func (d *Dispatcher) release(ctx context.Context, batch []release) {
 		if err == nil {
 			d.stats.released.Add(int64(len(releases)))
 			d.stats.abandoned.Add(int64(len(batch) - len(releases)))
-			if due {
+			if again {
 				d.Wake()
 			}
 			return

@@ -20,7 +20,7 @@ func (o *owner) stop() {
 	o.d.opts.Logger.Info("dispatcher is stopping",
 		slog.Int("in_flight", o.inFlight), slog.Int64("queued", o.d.queued.Load()))
 	for _, l := range o.lanes {
-		o.giveBack(l, &l.queue, o.now)
-		o.giveBack(l, &l.tests, o.now)
+		o.giveBackBeyond(&l.queue, 0, o.now)
+		o.giveBackBeyond(&l.tests, 0, o.now)
 	}
 }

@@ -74,10 +74,11 @@ func sources(f *posthorn.DeliveryFilter) []string {
 // names.
 func deliveriesSQL(tenant posthorn.TenantID, q posthorn.DeliveryQuery, key *posthorn.EventID) (sql string, args []any) {
 	c := &conditions{}
-	c.and("d.tenant_id = %s", tenant.UUID())
+	owner := c.arg(tenant.UUID())
+	c.and("d.tenant_id = " + owner)
 	from, id, order := "deliveries d", "d.id", "DESC"
 	if tables := sources(&q.Filter); len(tables) > 0 {
-		from, id = candidates(c, tables, tenant, q.Filter.WebhookID), "c.id"
+		from, id = candidates(c, tables, owner, q.Filter.WebhookID), "c.id"
 	}
 	switch {
 	case !q.Position.After.IsZero():
@@ -91,9 +92,8 @@ func deliveriesSQL(tenant posthorn.TenantID, q posthorn.DeliveryQuery, key *post
 	return sql, c.args
 }
 
-// candidates joins the deliveries to the tables that say which can be meant.
-func candidates(c *conditions, tables []string, tenant posthorn.TenantID, webhook posthorn.WebhookID) string {
-	owner := c.arg(tenant.UUID())
+// candidates joins the deliveries to the tables that say which can be meant. owner is the placeholder of the tenant.
+func candidates(c *conditions, tables []string, owner string, webhook posthorn.WebhookID) string {
 	parts := make([]string, len(tables))
 	for i, table := range tables {
 		condition := "tenant_id = " + owner

@@ -55,8 +55,16 @@ func verdicts(results []posthorn.Result) []verdict {
 // noteHealth writes how endpoints do, where that changes, disables those that are beyond hope, and returns the events that
 // tell of it.
 func (s *Dispatching) noteHealth(ctx context.Context, tx pgx.Tx, results []posthorn.Result) ([]posthorn.Event, error) {
+	all := verdicts(results)
+	troubled, err := troubledWebhooks(ctx, tx, all)
+	if err != nil {
+		return nil, err
+	}
 	var events []posthorn.Event
-	for _, v := range verdicts(results) {
+	for _, v := range all {
+		if v.succeeded && v.throttle == 0 && v.disable == "" && !troubled[v.webhook] {
+			continue // it did well before, too
+		}
 		since, err := noteVerdict(ctx, tx, v)
 		if err != nil {
 			return nil, err
@@ -85,8 +93,24 @@ func (s *Dispatching) noteHealth(ctx context.Context, tx pgx.Tx, results []posth
 	return events, nil
 }
 
-// noteVerdict writes a verdict and returns since when the webhook had been failing, nil when it had not. In the ordinary
-// case, a success after a success, it writes nothing.
+// troubledWebhooks returns which of the webhooks have been failing or are throttled.
+func troubledWebhooks(ctx context.Context, tx pgx.Tx, all []verdict) (map[posthorn.WebhookID]bool, error) {
+	ids := make([]uuid.UUID, len(all))
+	for i, v := range all {
+		ids[i] = v.webhook.UUID()
+	}
+	rows, err := tx.Query(ctx, `SELECT webhook_id FROM webhook_health
+ WHERE webhook_id = ANY ($1) AND (failing_since IS NOT NULL OR throttled_until IS NOT NULL)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	troubled := map[posthorn.WebhookID]bool{}
+	var id uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { troubled[posthorn.WebhookID(id)] = true; return nil })
+	return troubled, err
+}
+
+// noteVerdict writes a verdict and returns since when the webhook had been failing, nil when it had not.
 func noteVerdict(ctx context.Context, tx pgx.Tx, v verdict) (since *time.Time, err error) {
 	if v.succeeded && v.throttle == 0 {
 		err = tx.QueryRow(ctx, `WITH old AS (SELECT webhook_id, failing_since FROM webhook_health

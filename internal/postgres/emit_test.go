@@ -315,4 +315,3 @@ func TestMisfitsAreKept(t *testing.T) {
 		t.Errorf("event (-published +read):\n%s", diff)
 	}
 }
-

@@ -103,10 +103,16 @@ type ListPosition[P prefixer] struct {
 	Limit int
 }
 
+// The positions in the lists.
+type (
+	DeliveryPosition = ListPosition[deliveryKind]
+	EventPosition    = ListPosition[eventKind]
+)
+
 // DeliveryQuery asks for a page of the delivery log.
 type DeliveryQuery struct {
 	Filter   DeliveryFilter
-	Position ListPosition[deliveryKind]
+	Position DeliveryPosition
 }
 
 // DeliveryRows is a page as it is stored.

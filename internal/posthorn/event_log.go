@@ -38,7 +38,7 @@ type EventFilter struct {
 // EventQuery asks for a page of events.
 type EventQuery struct {
 	Filter   EventFilter
-	Position ListPosition[eventKind]
+	Position EventPosition
 }
 
 // EventRows is a page as it is stored.

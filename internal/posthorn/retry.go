@@ -71,6 +71,7 @@ func (p RetryPolicy) Decide(schedule int, o Outcome, rnd float64) Decision {
 	retried := p.retries(&o)
 	d := Decision{State: DeliveryFailed, EndpointFailed: retried, Throttle: throttle(&o, retried)}
 	attempts := min(max(p.MaxAttempts, 1), len(retryDelays))
+	schedule = max(schedule, 1)
 	switch {
 	case !retried:
 		d.Reason = fmt.Sprintf("Failed: %d is not retried", o.StatusCode)
@@ -78,9 +79,8 @@ func (p RetryPolicy) Decide(schedule int, o Outcome, rnd float64) Decision {
 			d.DisableWebhook = "The endpoint answered 410 Gone"
 		}
 	case schedule >= attempts:
-		d.Reason = fmt.Sprintf("Failed after %s: %s", counted(max(schedule, 1), "attempt"), causeOf(&o))
+		d.Reason = fmt.Sprintf("Failed after %s: %s", counted(schedule, "attempt"), causeOf(&o))
 	default:
-		schedule = max(schedule, 1)
 		d.State = DeliveryPending
 		d.Reason = fmt.Sprintf("Attempt %d of %d failed: %s", schedule, attempts, causeOf(&o))
 		d.Wait = max(jittered(retryDelays[schedule], rnd), retryAfter(&o))

@@ -210,7 +210,7 @@ func TestWaitsKeepToTheSchedule(t *testing.T) {
 		if d.State != posthorn.DeliveryPending || o.Interrupted {
 			return
 		}
-		if schedule >= p.MaxAttempts || schedule >= posthorn.MaxMaxAttempts {
+		if made := max(schedule, 1); made >= p.MaxAttempts || made >= posthorn.MaxMaxAttempts {
 			t.Fatalf("attempt %d after %d of %d", schedule+1, schedule, p.MaxAttempts)
 		}
 		delay := posthorn.RetryDelays()[max(schedule, 1)]

@@ -3,6 +3,7 @@
 package rig
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,6 +115,8 @@ type Process struct {
 	logFile string
 	cmd     *exec.Cmd
 	exited  chan error
+	// logged is how long the log was when the process began.
+	logged int64
 }
 
 // Process makes a process of a command; it does not run yet. What it logs goes to a file beside the binary.
@@ -128,7 +132,7 @@ func (r *Rig) Process(ctx context.Context, name, command string) (*Process, erro
 	return p, nil
 }
 
-// Start runs the process, and returns when a server answers or a worker has begun.
+// Start runs the process, and returns when it is ready.
 func (p *Process) Start(ctx context.Context) error {
 	if err := p.Launch(); err != nil {
 		return err
@@ -143,6 +147,11 @@ func (p *Process) Launch() error {
 		return fmt.Errorf("open the log of %s: %w", p.Name, err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own
+	info, err := log.Stat()
+	if err != nil {
+		return fmt.Errorf("look at the log of %s: %w", p.Name, err)
+	}
+	p.logged = info.Size()
 	// Not bound to a context: a process ends by Kill or Stop.
 	p.cmd = exec.Command(p.rig.binary, p.Name) //nolint:gosec,noctx // G204: our own binary
 	p.cmd.Env = append([]string{"POSTHORN_ADDR=" + p.addr}, p.rig.env...)
@@ -155,17 +164,14 @@ func (p *Process) Launch() error {
 	return nil
 }
 
-// AwaitReady waits until a server says that it is ready.
+// AwaitReady waits until a server says that it is ready, and a worker that it is up.
 func (p *Process) AwaitReady(ctx context.Context) error {
-	if p.URL == "" {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if status, err := get(ctx, p.URL+"/readyz"); err == nil && status == 200 {
+		if p.ready(ctx) {
 			return nil
 		}
 		select {
@@ -177,6 +183,15 @@ func (p *Process) AwaitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+func (p *Process) ready(ctx context.Context) bool {
+	if p.URL != "" {
+		status, err := get(ctx, p.URL+"/readyz")
+		return err == nil && status == http.StatusOK
+	}
+	text, err := os.ReadFile(p.logFile)
+	return err == nil && int64(len(text)) > p.logged && bytes.Contains(text[p.logged:], []byte("posthorn worker is up"))
 }
 
 // PID is the number of the process.

@@ -148,6 +148,7 @@ on('click', (event) => {
   else if ((el = hit('dialog:modal [data-close]')) && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); el.closest('dialog').close(); }
   else if ((el = hit('[data-clear]'))) { event.preventDefault(); clearPanel(el.closest('[popover]')); }
   else if ((el = hit('[data-dismiss]'))) el.closest('.toast').remove();
+  else if (hit('[data-discard]')) all('[data-dirty]').forEach((form) => delete form.dataset.dirty);
   else if ((el = hit('[data-live]'))) toggleLive();
   // closedby="any" where the browser does not know it: the backdrop is the dialog itself.
   else if (event.target.matches?.('dialog[closedby=any]:modal') && !('closedBy' in event.target)) event.target.close();

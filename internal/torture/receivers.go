@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"posthorn/internal/posthorn"
+)
+
+// behaviour is how a receiver misbehaves. It reports whether it gave a proper answer.
+type behaviour func(w http.ResponseWriter, r *http.Request) (answered bool)
+
+// behaviours by name; each is that of one receiver, a part of the time.
+var behaviours = map[string]behaviour{
+	"times out": func(_ http.ResponseWriter, r *http.Request) bool {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	},
+	"resets": func(w http.ResponseWriter, _ *http.Request) bool {
+		if conn := hijack(w); conn != nil {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) // a reset and no orderly end
+			}
+			_ = conn.Close()
+		}
+		return false
+	},
+	"answers 500": func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "no", http.StatusInternalServerError)
+		return true
+	},
+	"answers 429": func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "slower", http.StatusTooManyRequests)
+		return true
+	},
+	"answers garbage": func(w http.ResponseWriter, _ *http.Request) bool {
+		if conn := hijack(w); conn != nil {
+			_, _ = io.WriteString(conn, "\x00\xff no HTTP at all \r\n\r\n")
+			_ = conn.Close()
+		}
+		return false
+	},
+	"answers without end": func(w http.ResponseWriter, r *http.Request) bool {
+		chunk := []byte(strings.Repeat("endless ", 1024))
+		for r.Context().Err() == nil {
+			if _, err := w.Write(chunk); err != nil {
+				break
+			}
+		}
+		return false
+	},
+	"answers with 1 MB of headers": func(w http.ResponseWriter, _ *http.Request) bool {
+		for i := range 128 {
+			w.Header().Set(fmt.Sprintf("X-Long-%d", i), strings.Repeat("h", 8<<10))
+		}
+		return false
+	},
+}
+
+// names are those of the behaviours in their order; the last two receivers behave.
+var names = []string{
+	"times out", "resets", "answers 500", "answers 429", "answers garbage", "answers without end", "answers with 1 MB of headers",
+	"good", "good too",
+}
+
+func hijack(w http.ResponseWriter) net.Conn {
+	h, ok := w.(http.Hijacker)
+	if !ok {
+		return nil
+	}
+	conn, _, err := h.Hijack()
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+// badShare is which part of the requests a receiver misbehaves at.
+const badShare = 0.4
+
+// seen is one request that a receiver took.
+type seen struct {
+	delivery     string
+	number       int
+	began, ended time.Time
+	// answered means that a proper answer was given, and taken that it was a success.
+	answered, taken bool
+}
+
+// receiver is one webhook's.
+type receiver struct {
+	name    string
+	webhook string
+	secret  posthorn.SigningSecret
+	bad     behaviour
+	mended  *atomic.Bool
+
+	mu       sync.Mutex
+	rnd      *rand.Rand
+	requests []seen
+	faults   []string
+}
+
+// receivers are all of them.
+type receivers struct {
+	all     []*receiver
+	mended  atomic.Bool
+	servers []*http.Server
+}
+
+// newReceivers starts a receiver of each kind, and makes a webhook for it.
+func newReceivers(ctx context.Context, v *victim, seed uint64) (*receivers, error) {
+	rs := &receivers{}
+	for i, name := range names {
+		r := &receiver{name: name, bad: behaviours[name], mended: &rs.mended, rnd: rand.New(rand.NewPCG(seed, uint64(i)))} //nolint:gosec // G115: an index
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			rs.close()
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		server := &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
+		rs.servers = append(rs.servers, server)
+		go func() { _ = server.Serve(ln) }() // it ends by close
+		made, err := v.api.CreateWebhook(ctx, v.server(0).URL, map[string]any{
+			"url": "http://" + ln.Addr().String() + "/hook", "name": name, "events": []string{"submission.*"},
+			"timeoutSeconds": 3, "retryOn": []int{408, 425, 429},
+		})
+		if err != nil {
+			rs.close()
+			return nil, err
+		}
+		r.webhook = made.ID
+		var rule string
+		if r.secret, rule = posthorn.ParseSigningSecret(made.Secret); rule != "" {
+			rs.close()
+			return nil, errors.New("the secret " + rule)
+		}
+		rs.all = append(rs.all, r)
+	}
+	return rs, nil
+}
+
+// mend makes all receivers good.
+func (rs *receivers) mend() { rs.mended.Store(true) }
+
+func (rs *receivers) close() {
+	for _, s := range rs.servers {
+		_ = s.Close()
+	}
+}
+
+// ServeHTTP takes one request, and answers it as it is the receiver's way.
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	got := seen{began: time.Now(), delivery: req.Header.Get("webhook-id")}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return // the sender was killed
+	}
+	var payload struct {
+		Data struct {
+			SubmissionID string `json:"submissionId"`
+		} `json:"data"`
+	}
+	err = json.Unmarshal(body, &payload)
+	got.number = numberOf(payload.Data.SubmissionID)
+	signature := posthorn.Signature{Scheme: posthorn.SchemeStandard}
+	err = errors.Join(err, signature.Verify(req.Header.Get, body, []posthorn.SigningSecret{r.secret}, got.began, posthorn.DefaultTolerance))
+	defer func() {
+		got.ended = time.Now()
+		r.note(got, err)
+	}()
+	if r.bad != nil && !r.mended.Load() && r.misbehaves() {
+		got.answered = r.bad(w, req)
+		return
+	}
+	got.answered, got.taken = true, true
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (r *receiver) misbehaves() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rnd.Float64() < badShare
+}
+
+// note remembers a request, and what was wrong with it.
+func (r *receiver) note(got seen, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, got)
+	if err != nil {
+		r.faults = append(r.faults, fmt.Sprintf("%s got a request it cannot trust: %v", r.name, err))
+	}
+}
+
+// took returns the requests so far.
+func (r *receiver) took() (requests []seen, faults []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.requests, r.faults
+}
