@@ -7,9 +7,18 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"posthorn/internal/posthorn"
 )
+
+// runner runs statements: in a transaction, on a connection that is in one, or in the pool, each in one of its own.
+type runner interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
 
 // inTx runs a change and what is committed with it, all or nothing. op says what is being done, with its ids.
 func (db *DB) inTx(ctx context.Context, op string, change func(tx pgx.Tx) error) error {
@@ -17,7 +26,7 @@ func (db *DB) inTx(ctx context.Context, op string, change func(tx pgx.Tx) error)
 }
 
 // writeAudit adds entries to the audit log, in the transaction of the change that they tell of.
-func writeAudit(ctx context.Context, tx pgx.Tx, entries ...posthorn.AuditEntry) error {
+func writeAudit(ctx context.Context, tx runner, entries ...posthorn.AuditEntry) error {
 	for _, e := range entries {
 		before, err := auditJSON(e.Before)
 		if err != nil {

@@ -37,3 +37,12 @@ func nullJSON(raw []byte) any {
 	}
 	return string(raw)
 }
+
+// orNull maps the zero value to NULL, in a column of an array.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

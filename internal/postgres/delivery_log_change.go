@@ -20,9 +20,14 @@ func (s *DeliveryLog) ReplayDelivery(
 ) error {
 	return s.db.inTx(ctx, "replay "+id.String(), func(tx pgx.Tx) error {
 		var webhook uuid.UUID
-		err := tx.QueryRow(ctx, `SELECT webhook_id FROM deliveries WHERE id = $1 AND tenant_id = $2`, id.UUID(), tenant.UUID()).Scan(&webhook)
+		var hasEvent bool
+		err := tx.QueryRow(ctx, `SELECT webhook_id, EXISTS (SELECT FROM events e WHERE e.id = d.event_id) FROM deliveries d
+ WHERE id = $1 AND tenant_id = $2`, id.UUID(), tenant.UUID()).Scan(&webhook, &hasEvent)
 		if err != nil {
 			return err
+		}
+		if !hasEvent {
+			return posthorn.ErrNoEventToReplay
 		}
 		if err := holdWebhook(ctx, tx, tenant, webhook); errors.Is(err, pgx.ErrNoRows) {
 			return posthorn.ErrNoWebhookToReplay
@@ -99,7 +104,8 @@ func (s *DeliveryLog) NoteAudit(ctx context.Context, entry posthorn.AuditEntry) 
 // replayBatch is how many deliveries one transaction makes due, when there are many.
 const replayBatch = 500
 
-// replayFailedSQL makes the next dead letters of a webhook due. The answer is how many were replayed, and the last one that
+// replayFailedSQL makes the next dead letters of a webhook due, but for tests, and for events that are past the retention. The
+// answer is how many were replayed, and the last one that
 // was looked at.
 const replayFailedSQL = `
 WITH dl AS MATERIALIZED (
@@ -108,11 +114,17 @@ WITH dl AS MATERIALIZED (
    ORDER BY delivery_id LIMIT $6 FOR UPDATE),
 q AS (
   INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
-  SELECT d.id, d.webhook_id, now(), 0, d.attempts, 0, d.test FROM dl JOIN deliveries d ON d.id = dl.delivery_id ORDER BY d.id
+  SELECT d.id, d.webhook_id, now(), 0, d.attempts, 0, d.test FROM dl JOIN deliveries d ON d.id = dl.delivery_id
+   WHERE NOT d.test AND d.id BETWEEN (SELECT delivery_id FROM dl ORDER BY delivery_id LIMIT 1)
+     AND (SELECT delivery_id FROM dl ORDER BY delivery_id DESC LIMIT 1)
+     AND EXISTS (SELECT FROM events e WHERE e.id = d.event_id)
+   ORDER BY d.id
   ON CONFLICT (delivery_id) DO NOTHING
   RETURNING delivery_id),
-s AS (UPDATE deliveries SET state = 'pending', reason = '', finished_at = NULL FROM q WHERE id = q.delivery_id),
-x AS (DELETE FROM dead_letters USING dl WHERE dead_letters.delivery_id = dl.delivery_id)
+s AS (UPDATE deliveries SET state = 'pending', reason = '', finished_at = NULL FROM q
+   WHERE id = q.delivery_id AND id BETWEEN (SELECT delivery_id FROM dl ORDER BY delivery_id LIMIT 1)
+     AND (SELECT delivery_id FROM dl ORDER BY delivery_id DESC LIMIT 1)),
+x AS (DELETE FROM dead_letters USING q WHERE dead_letters.delivery_id = q.delivery_id)
 SELECT (SELECT count(*) FROM q), (SELECT delivery_id FROM dl ORDER BY delivery_id DESC LIMIT 1)`
 
 // ReplayFailed makes deliveries of a webhook due again that failed for good since a time. It goes on in batches; the audit

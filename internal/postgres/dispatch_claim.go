@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,9 +28,9 @@ func NewDispatching(db *DB, box posthorn.SecretBox, outbox *Outbox) *Dispatching
 const maxClaimedWebhooks = 64
 
 // claimSQL leases what is due, fairly: it walks from webhook to webhook by the index, without looking at what each has
-// waiting, and takes a share of each. Rows that somebody else is claiming are skipped. Tests
-// are taken whatever the state of their webhook. reached is the last webhook of the
-// walk when there may be more after it.
+// waiting, and takes a share of each. Rows that somebody else is claiming are skipped. Tests are taken whatever the state of
+// their webhook, and whether it can take anything else or not. The last row of the answer is where the next claim goes on: after
+// the webhook where this one was cut, by one of its limits or by the bound of the walk; NULL when it saw everything.
 const claimSQL = `
 WITH RECURSIVE w AS (
   (SELECT webhook_id, next_attempt_at, 1 AS n FROM due WHERE webhook_id > $1 ORDER BY webhook_id, next_attempt_at LIMIT 1)
@@ -42,24 +40,27 @@ WITH RECURSIVE w AS (
                                 ORDER BY webhook_id, next_attempt_at LIMIT 1) d
    WHERE w.n < $6),
 ready AS MATERIALIZED (
-  SELECT w.webhook_id, h.revision FROM w JOIN webhooks h ON h.id = w.webhook_id
-   WHERE w.next_attempt_at <= now() AND h.state = 'active' AND w.webhook_id <> ALL ($2::uuid[]) LIMIT $7),
+  SELECT w.webhook_id, h.revision, w.n FROM w JOIN webhooks h ON h.id = w.webhook_id
+   WHERE w.next_attempt_at <= now() AND h.state = 'active' AND w.webhook_id <> ALL ($2::uuid[]) ORDER BY w.n LIMIT $7),
 pick AS MATERIALIZED (
-  SELECT d.delivery_id, r.revision
+  SELECT d.delivery_id, r.revision, r.n
     FROM ready r CROSS JOIN LATERAL (SELECT delivery_id FROM due WHERE webhook_id = r.webhook_id AND next_attempt_at <= now()
                                       ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
    LIMIT $4),
 tests AS MATERIALIZED (
-  SELECT delivery_id, 0::bigint AS revision FROM due WHERE test AND next_attempt_at <= now() AND webhook_id <> ALL ($2::uuid[])
+  SELECT delivery_id, 0::bigint AS revision, 0 AS n FROM due WHERE test AND next_attempt_at <= now()
      AND delivery_id NOT IN (SELECT delivery_id FROM pick)
    ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED),
 taken AS (
-  UPDATE due SET lease_token = $5, next_attempt_at = $8 FROM (SELECT * FROM pick UNION ALL SELECT * FROM tests) p
+  UPDATE due SET lease_token = $5, next_attempt_at = now() + $8::interval FROM (SELECT * FROM pick UNION ALL SELECT * FROM tests) p
    WHERE due.delivery_id = p.delivery_id
   RETURNING due.delivery_id, due.webhook_id, due.attempts, due.schedule, due.test, p.revision)
 SELECT t.delivery_id, t.webhook_id, t.attempts, t.schedule, t.test, t.revision, NULL::uuid FROM taken t
 UNION ALL
-SELECT NULL, NULL, 0, 0, false, 0, (SELECT webhook_id FROM w ORDER BY n DESC LIMIT 1)`
+SELECT NULL, NULL, 0, 0, false, 0,
+       CASE WHEN (SELECT count(*) FROM pick) >= $4 THEN (SELECT r.webhook_id FROM ready r WHERE r.n = (SELECT max(n) FROM pick))
+            WHEN (SELECT count(*) FROM ready) >= $7 THEN (SELECT webhook_id FROM ready ORDER BY n DESC LIMIT 1)
+            WHEN (SELECT max(n) FROM w) >= $6 THEN (SELECT webhook_id FROM w ORDER BY n DESC LIMIT 1) END`
 
 // maxWalked bounds how many webhooks one claim looks at, those that it cannot take from included.
 const maxWalked = 1000
@@ -68,18 +69,20 @@ const maxWalked = 1000
 func (s *Dispatching) Claim(ctx context.Context, r posthorn.ClaimRequest) (posthorn.Claim, error) {
 	var claim posthorn.Claim
 	err := s.db.inTx(ctx, "claim deliveries", func(tx pgx.Tx) error {
-		jobs, reached, err := claimDue(ctx, tx, r)
+		taken, reached, err := claimDue(ctx, tx, r)
 		if err != nil {
 			return err
 		}
-		if claim.Jobs, err = loadJobs(ctx, tx, jobs); err != nil {
+		claim.Reached = reached
+		l := loading{request: r, jobs: taken}
+		if claim.Jobs, err = l.run(ctx, tx); err != nil {
 			return err
 		}
-		// The walk went to the end unless it was cut, by its own bound or by that of the claim.
-		claim.Reached = reached
-		var next *time.Time
-		err = tx.QueryRow(ctx, `SELECT min(next_attempt_at) FROM due WHERE next_attempt_at > now()`).Scan(&next)
-		claim.NextDue = utc(next)
+		var wait *time.Duration
+		err = tx.QueryRow(ctx, `SELECT min(next_attempt_at) - now() FROM due WHERE next_attempt_at > now()`).Scan(&wait)
+		if wait != nil {
+			claim.NextDue = time.Now().Add(*wait)
+		}
 		return err
 	})
 	return claim, err
@@ -91,7 +94,8 @@ func claimDue(ctx context.Context, tx pgx.Tx, r posthorn.ClaimRequest) (jobs []p
 	for i, id := range r.Skip {
 		skip[i] = id.UUID()
 	}
-	rows, err := tx.Query(ctx, claimSQL, r.After.UUID(), skip, r.PerWebhook, r.Limit, r.Lease.Token, maxWalked, maxClaimedWebhooks, r.Lease.Expires)
+	rows, err := tx.Query(ctx, claimSQL, r.After.UUID(), skip, r.PerWebhook, r.Limit, r.Lease.Token, maxWalked, maxClaimedWebhooks,
+		time.Until(r.Lease.Expires))
 	if err != nil {
 		return nil, reached, err
 	}
@@ -99,7 +103,6 @@ func claimDue(ctx context.Context, tx pgx.Tx, r posthorn.ClaimRequest) (jobs []p
 	var attempts, schedule int
 	var test bool
 	var revision int64
-	taken := map[posthorn.WebhookID]bool{}
 	_, err = pgx.ForEachRow(rows, []any{&delivery, &webhook, &attempts, &schedule, &test, &revision, &last}, func() error {
 		if delivery == nil {
 			if last != nil {
@@ -107,95 +110,28 @@ func claimDue(ctx context.Context, tx pgx.Tx, r posthorn.ClaimRequest) (jobs []p
 			}
 			return nil
 		}
-		j := posthorn.Job{
+		jobs = append(jobs, posthorn.Job{
 			DeliveryID: posthorn.DeliveryID(*delivery), WebhookID: posthorn.WebhookID(*webhook), Attempt: attempts + 1,
 			Schedule: schedule + 1, Test: test, Revision: revision, Lease: r.Lease,
-		}
-		taken[j.WebhookID] = true
-		jobs = append(jobs, j)
+		})
 		return nil
 	})
-	if err != nil {
-		return nil, reached, err
-	}
-	return jobs, reachedOf(jobs, taken, reached, r), nil
-}
-
-// reachedOf says where the next claim goes on. A claim that was cut by its limits goes on after the last webhook that it took
-// from; one that saw everything begins anew.
-func reachedOf(jobs []posthorn.Job, taken map[posthorn.WebhookID]bool, walked posthorn.WebhookID, r posthorn.ClaimRequest) posthorn.WebhookID {
-	if len(jobs) < r.Limit && len(taken) < maxClaimedWebhooks {
-		return posthorn.WebhookID{}
-	}
-	last := posthorn.WebhookID{}
-	for id := range taken {
-		if string(id[:]) > string(last[:]) {
-			last = id
-		}
-	}
-	if last == walked {
-		return posthorn.WebhookID{}
-	}
-	return last
-}
-
-// loadJobs adds what is sent: events and deliveries are found by id, within the ids of the batch, so that the partitions of
-// other days are not touched.
-func loadJobs(ctx context.Context, tx pgx.Tx, jobs []posthorn.Job) ([]posthorn.Job, error) {
-	if len(jobs) == 0 {
-		return nil, nil
-	}
-	byID := make(map[uuid.UUID]*posthorn.Job, len(jobs))
-	ids := make([]uuid.UUID, len(jobs))
-	for i := range jobs {
-		ids[i] = jobs[i].DeliveryID.UUID()
-		byID[ids[i]] = &jobs[i]
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	first, last := ids[0], ids[len(ids)-1]
-	for i := 8; i < len(first); i++ { // an event's id has the first half of its deliveries'
-		first[i], last[i] = 0, 0xff
-	}
-	rows, err := tx.Query(ctx, `SELECT d.id, d.tenant_id, d.event_id, d.event, d.application_id, d.payload_scheme, e.occurred_at, e.payload::text
-  FROM deliveries d JOIN events e ON e.id = d.event_id
- WHERE d.id = ANY ($1) AND d.id BETWEEN $2 AND $3 AND e.id BETWEEN $2 AND $3`, ids, first, last)
-	if err != nil {
-		return nil, err
-	}
-	loaded := make([]posthorn.Job, 0, len(jobs))
-	var id, tenant, event uuid.UUID
-	var application *uuid.UUID
-	var scheme, payload string
-	var eventType string
-	var occurred time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &tenant, &event, &eventType, &application, &scheme, &occurred, &payload}, func() error {
-		j := *byID[id]
-		j.TenantID, j.EventID, j.Event = posthorn.TenantID(tenant), posthorn.EventID(event), eventType
-		j.Payload, j.OccurredAt, j.Data = posthorn.Scheme(scheme), occurred.UTC(), json.RawMessage(payload)
-		if application != nil {
-			j.ApplicationID = posthorn.ApplicationID(*application)
-		}
-		loaded = append(loaded, j)
-		return nil
-	})
-	if err == nil && len(loaded) < len(jobs) {
-		err = fmt.Errorf("%d of %d claimed deliveries have no event", len(jobs)-len(loaded), len(jobs))
-	}
-	return loaded, err
+	return jobs, reached, err
 }
 
 // Release gives leases back without an attempt.
 func (s *Dispatching) Release(ctx context.Context, releases []posthorn.Release) error {
-	var c columns
-	for _, r := range releases {
-		c.add(r.DeliveryID.UUID(), r.Token, r.At)
+	n := len(releases)
+	ids, tokens, waits := make([]uuid.UUID, n), make([]int64, n), make([]time.Duration, n)
+	for i, r := range releases {
+		ids[i], tokens[i], waits[i] = r.DeliveryID.UUID(), r.Token, max(time.Until(r.At), 0)
 	}
 	// In order, so that two processes cannot deadlock.
 	_, err := s.db.pool.Exec(ctx, `WITH r AS MATERIALIZED (
-  SELECT due.delivery_id, i.at FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) AS i (id, token, at)
+  SELECT due.delivery_id, i.wait FROM unnest($1::uuid[], $2::bigint[], $3::interval[]) AS i (id, token, wait)
     JOIN due ON due.delivery_id = i.id AND due.lease_token = i.token ORDER BY due.delivery_id FOR UPDATE OF due)
-UPDATE due SET lease_token = 0, next_attempt_at = r.at FROM r WHERE due.delivery_id = r.delivery_id`, c.args()...)
-	return translate(err, fmt.Sprintf("release %d deliveries", len(releases)))
+UPDATE due SET lease_token = 0, next_attempt_at = now() + r.wait FROM r WHERE due.delivery_id = r.delivery_id`, ids, tokens, waits)
+	return translate(err, fmt.Sprintf("release %d deliveries", n))
 }
 
 // Endpoint returns a webhook's configuration for sending, opened.

@@ -1,11 +1,9 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,67 +14,81 @@ import (
 )
 
 // finishSQL writes a batch of results, each only where its lease still holds: the attempt, the state of the delivery, the next
-// attempt or the end, the dead letter, and the counts of the minute. The answer names the deliveries that were written.
-const finishSQL = `
-WITH r AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::text[], $8::text[],
+// attempt or the end, the dead letter, and the counts of the minute. Counts are sorted by key, so that two processes cannot
+// deadlock; those of tests are not kept. The answer names the deliveries that were written, and says of each whether the
+// webhook has been failing or is throttled. Times to come are by the clock of the database, which all processes share.
+//
+// It is planned once, for ten results, and runs with hundreds: held hands everything on, for joins between the steps would
+// compare row by row.
+var finishSQL = `
+WITH held AS MATERIALIZED (
+  SELECT r.* FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::interval[], $5::int[], $6::int[], $7::text[], $8::text[],
          $9::uuid[], $10::uuid[], $11::uuid[], $12::timestamptz[], $13::int[], $14::text[], $15::text[], $16::text[], $17::text[],
-         $18::text[], $19::text[], $20::bytea[], $21::bool[], $22::real[], $23::real[], $24::real[], $25::real[], $26::real[])
-         AS t (delivery_id, token, state, next_at, number, schedule, reason, url,
+         $18::text[], $19::text[], $20::bytea[], $21::bool[], $22::real[], $23::real[], $24::real[], $25::real[], $26::real[],
+         $27::int[], $28::bool[])
+         AS r (delivery_id, token, state, wait, number, schedule, reason, url,
          attempt_id, tenant_id, webhook_id, started_at, status_code, error_class, error, remote_address, http_version,
-         request_headers, response_headers, response_body, truncated, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms)),
-held AS MATERIALIZED (
-  SELECT due.delivery_id FROM r JOIN due ON due.delivery_id = r.delivery_id AND due.lease_token = r.token
+         request_headers, response_headers, response_body, truncated, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms,
+         bucket, test)
+    JOIN due ON due.delivery_id = r.delivery_id AND due.lease_token = r.token
    ORDER BY due.delivery_id FOR UPDATE OF due),
 done AS (
-  DELETE FROM due WHERE delivery_id IN (SELECT h.delivery_id FROM held h JOIN r ON r.delivery_id = h.delivery_id WHERE r.next_at IS NULL)),
+  DELETE FROM due USING held h WHERE due.delivery_id = h.delivery_id AND h.wait IS NULL),
 again AS (
-  UPDATE due SET lease_token = 0, next_attempt_at = r.next_at, attempts = r.number, schedule = r.schedule
-    FROM r JOIN held h ON h.delivery_id = r.delivery_id
-   WHERE due.delivery_id = r.delivery_id AND r.next_at IS NOT NULL),
+  UPDATE due SET lease_token = 0, next_attempt_at = now() + h.wait, attempts = h.number, schedule = h.schedule
+    FROM held h WHERE due.delivery_id = h.delivery_id AND h.wait IS NOT NULL),
 state AS (
-  UPDATE deliveries d SET url = r.url, state = r.state, reason = r.reason, attempts = r.number, status_code = r.status_code,
-         error_class = r.error_class, duration_ms = r.duration_ms::int, finished_at = CASE WHEN r.next_at IS NULL THEN now() END
-    FROM r JOIN held h ON h.delivery_id = r.delivery_id
-   WHERE d.id = r.delivery_id AND d.id BETWEEN $27 AND $28),
+  UPDATE deliveries d SET url = h.url, state = h.state, reason = h.reason, attempts = h.number, status_code = h.status_code,
+         error_class = h.error_class, duration_ms = h.duration_ms::int, finished_at = CASE WHEN h.wait IS NULL THEN now() END
+    FROM held h WHERE d.id = h.delivery_id AND d.id BETWEEN $29 AND $30),
 made AS (
   INSERT INTO attempts (id, delivery_id, tenant_id, webhook_id, number, started_at, url, status_code, error_class, error,
          remote_address, http_version, request_headers, response_headers, response_body, response_truncated, duration_ms,
          dns_ms, connect_ms, tls_ms, first_byte_ms)
-  SELECT r.attempt_id, r.delivery_id, r.tenant_id, r.webhook_id, r.number, r.started_at, r.url, r.status_code, r.error_class,
-         r.error, r.remote_address, r.http_version, r.request_headers::json, r.response_headers::json, r.response_body,
-         r.truncated, r.duration_ms, r.dns_ms, r.connect_ms, r.tls_ms, r.first_byte_ms
-    FROM r JOIN held h ON h.delivery_id = r.delivery_id),
+  SELECT attempt_id, delivery_id, tenant_id, webhook_id, number, started_at, url, status_code, error_class, error,
+         remote_address, http_version, request_headers::json, response_headers::json, response_body, truncated, duration_ms,
+         dns_ms, connect_ms, tls_ms, first_byte_ms
+    FROM held),
 dead AS (
   INSERT INTO dead_letters (delivery_id, tenant_id, webhook_id, failed_at)
-  SELECT r.delivery_id, r.tenant_id, r.webhook_id, now() FROM r JOIN held h ON h.delivery_id = r.delivery_id
-   WHERE r.state = 'failed'
-  ON CONFLICT (delivery_id) DO NOTHING)
-SELECT delivery_id FROM held`
+  SELECT delivery_id, tenant_id, webhook_id, now() FROM held WHERE state = 'failed'
+  ON CONFLICT (delivery_id) DO NOTHING),
+counted AS (
+  INSERT INTO webhook_minutes AS m (webhook_id, minute, shard, tenant_id, succeeded, failed, dead, latency)
+  SELECT webhook_id, date_trunc('minute', started_at), $31, tenant_id, count(*) FILTER (WHERE state = 'succeeded'),
+         count(*) FILTER (WHERE state <> 'succeeded'), count(*) FILTER (WHERE state = 'failed'), ` + countBuckets() + `
+    FROM held WHERE NOT test GROUP BY 1, 2, 4 ORDER BY 1, 2
+  ON CONFLICT (webhook_id, minute, shard) DO UPDATE SET succeeded = m.succeeded + excluded.succeeded,
+    failed = m.failed + excluded.failed, dead = m.dead + excluded.dead, latency = add_counts(m.latency, excluded.latency))
+SELECT h.delivery_id, EXISTS (SELECT FROM webhook_health w WHERE w.webhook_id = h.webhook_id
+         AND (w.failing_since IS NOT NULL OR w.throttled_until IS NOT NULL))
+  FROM held h`
+
+// countBuckets is the SQL of a histogram: how many rows are in each bucket of posthorn.LatencyBucket.
+func countBuckets() string {
+	counts := make([]string, posthorn.LatencyBuckets)
+	for i := range counts {
+		counts[i] = fmt.Sprintf("count(*) FILTER (WHERE bucket = %d)", i)
+	}
+	return "ARRAY[" + strings.Join(counts, ", ") + "]::int[]"
+}
 
 // Finish writes the results of attempts in one transaction, each fenced by its lease, and what follows for the webhooks:
-// their counts, their health, and the events that tell of it.
+// their health, and the events that tell of it.
 func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.Result) error {
 	var out emitted
-	written := make([]posthorn.Result, 0, len(results))
+	var written []posthorn.Result
 	err := s.db.inTx(ctx, fmt.Sprintf("finish %d deliveries", len(results)), func(tx pgx.Tx) error {
-		held, err := writeResults(ctx, tx, results)
+		held, troubled, err := writeResults(ctx, tx, shard, results)
 		if err != nil {
 			return err
 		}
-		for _, r := range results {
-			if held[r.Job.DeliveryID.UUID()] {
-				written = append(written, r)
-			}
-		}
-		if err := countMinutes(ctx, tx, shard, written); err != nil {
-			return err
-		}
-		events, err := s.noteHealth(ctx, tx, written)
+		written = held
+		events, err := s.noteHealth(ctx, tx, held, troubled)
 		if err != nil {
 			return err
 		}
-		failed, err := failedEvents(written)
+		failed, err := failedEvents(held)
 		if err != nil {
 			return err
 		}
@@ -90,141 +102,96 @@ func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.
 	return err
 }
 
-// writeResults runs finishSQL and returns the deliveries whose lease held.
-func writeResults(ctx context.Context, tx pgx.Tx, results []posthorn.Result) (map[uuid.UUID]bool, error) {
-	var c columns
-	first, last := results[0].Job.DeliveryID.UUID(), results[0].Job.DeliveryID.UUID()
+// writeResults runs finishSQL and returns the results whose lease held, and which of their webhooks have been failing or are
+// throttled.
+func writeResults(
+	ctx context.Context, in runner, shard int, results []posthorn.Result,
+) (held []posthorn.Result, troubled map[posthorn.WebhookID]bool, err error) {
+	args, err := finishArgs(results)
+	if err != nil {
+		return nil, nil, err
+	}
+	byID := make(map[uuid.UUID]*posthorn.Result, len(results))
 	for i := range results {
-		if err := addResult(&c, &results[i]); err != nil {
-			return nil, err
-		}
-		id := results[i].Job.DeliveryID.UUID()
-		if bytes.Compare(id[:], first[:]) < 0 {
-			first = id
-		}
-		if bytes.Compare(id[:], last[:]) > 0 {
-			last = id
-		}
+		byID[results[i].Job.DeliveryID.UUID()] = &results[i]
 	}
-	rows, err := tx.Query(ctx, finishSQL, append(c.args(), first, last)...)
-	if err != nil {
-		return nil, err
-	}
-	held := make(map[uuid.UUID]bool, len(results))
+	held = make([]posthorn.Result, 0, len(results))
+	troubled = map[posthorn.WebhookID]bool{}
 	var id uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { held[id] = true; return nil })
-	return held, err
+	var trouble bool
+	err = runHot(ctx, in, statement{finishSQL, append(args, shard), func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &trouble}, func() error {
+			held = append(held, *byID[id])
+			if trouble {
+				troubled[byID[id].Job.WebhookID] = true
+			}
+			return nil
+		})
+		return err
+	}})
+	return held, troubled, err
 }
 
-func addResult(c *columns, r *posthorn.Result) error {
-	o, j := &r.Outcome, &r.Job
-	request, err := headersJSON(r.RequestHeaders)
-	if err != nil {
-		return fmt.Errorf("headers of %s: %w", r.Attempt, err)
+// finishArgs turns results into the columns of finishSQL, followed by the first and the last id of a delivery.
+func finishArgs(results []posthorn.Result) ([]any, error) {
+	n := len(results)
+	deliveries, tokens, states, waits := make([]uuid.UUID, n), make([]int64, n), make([]string, n), make([]*time.Duration, n)
+	numbers, schedules, reasons, urls := make([]int, n), make([]int, n), make([]string, n), make([]string, n)
+	attempts, tenants, webhooks, started := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n), make([]time.Time, n)
+	statuses, classes, faults := make([]*int, n), make([]*string, n), make([]*string, n)
+	remotes, versions, requests, responses := make([]*string, n), make([]*string, n), make([][]byte, n), make([][]byte, n)
+	bodies, truncated, totals := make([][]byte, n), make([]bool, n), make([]float32, n)
+	dns, connect, tls, firstByte := make([]*float32, n), make([]*float32, n), make([]*float32, n), make([]*float32, n)
+	buckets, tests := make([]int, n), make([]bool, n)
+	for i := range results {
+		r := &results[i]
+		o, j := &r.Outcome, &r.Job
+		deliveries[i], tokens[i], states[i] = j.DeliveryID.UUID(), j.Lease.Token, string(r.Decision.State)
+		if r.Decision.State == posthorn.DeliveryPending {
+			waits[i] = new(r.Decision.Wait)
+		}
+		numbers[i], schedules[i], reasons[i], urls[i] = j.Attempt, j.Schedule, r.Decision.Reason, r.URL
+		attempts[i], tenants[i], webhooks[i], started[i] = r.Attempt.UUID(), j.TenantID.UUID(), j.WebhookID.UUID(), o.StartedAt
+		statuses[i], classes[i], faults[i] = orNull(o.StatusCode), orNull(string(o.ErrorClass)), orNull(cleaned(o.Error))
+		remotes[i], versions[i] = orNull(o.RemoteAddress), orNull(o.HTTPVersion)
+		var err error
+		if requests[i], err = headersJSON(r.RequestHeaders); err == nil {
+			responses[i], err = headersJSON(o.ResponseHeaders)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("headers of %s: %w", r.Attempt, err)
+		}
+		if len(o.ResponseBody) > 0 {
+			bodies[i] = o.ResponseBody
+		}
+		truncated[i], totals[i] = o.ResponseTruncated, milliseconds(o.Total)
+		dns[i], connect[i] = orNull(milliseconds(o.DNS)), orNull(milliseconds(o.Connect))
+		tls[i], firstByte[i] = orNull(milliseconds(o.TLS)), orNull(milliseconds(o.FirstByte))
+		buckets[i], tests[i] = posthorn.LatencyBucket(o.Total), j.Test
 	}
-	response, err := headersJSON(o.ResponseHeaders)
-	if err != nil {
-		return fmt.Errorf("headers of %s: %w", r.Attempt, err)
-	}
-	var next any
-	schedule := j.Schedule
-	if r.Decision.State == posthorn.DeliveryPending {
-		next = time.Now().Add(r.Decision.Wait)
-	}
-	c.add(j.DeliveryID.UUID(), j.Lease.Token, string(r.Decision.State), next, j.Attempt, schedule, r.Decision.Reason, r.URL,
-		r.Attempt.UUID(), j.TenantID.UUID(), j.WebhookID.UUID(), o.StartedAt, nullZero(o.StatusCode), null(o.ErrorClass),
-		nullText(o.Error), null(o.RemoteAddress), null(o.HTTPVersion), request, response, nullBytes(o.ResponseBody), o.ResponseTruncated,
-		milliseconds(o.Total), nullMilliseconds(o.DNS), nullMilliseconds(o.Connect), nullMilliseconds(o.TLS), nullMilliseconds(o.FirstByte))
-	return nil
+	first, last := idRange(deliveries)
+	return []any{
+		deliveries, tokens, states, waits, numbers, schedules, reasons, urls, attempts, tenants, webhooks, started, statuses, classes,
+		faults, remotes, versions, requests, responses, bodies, truncated, totals, dns, connect, tls, firstByte, buckets, tests,
+		first, last,
+	}, nil
 }
 
-// headersJSON writes headers as a list of pairs, which keeps their order and repeated names.
-func headersJSON(headers []posthorn.Header) (any, error) {
+// headersJSON writes headers as a list of pairs, which keeps their order and repeated names; NULL for none.
+func headersJSON(headers []posthorn.Header) ([]byte, error) {
 	if len(headers) == 0 {
-		return nil, nil //nolint:nilnil // NULL is what no headers are stored as
+		return nil, nil
 	}
 	pairs := make([][2]string, len(headers))
 	for i, h := range headers {
 		pairs[i] = [2]string{h.Name, h.Value}
 	}
-	raw, err := json.Marshal(pairs)
-	return string(raw), err
+	return json.Marshal(pairs)
 }
 
-// nullText maps empty text to NULL, and takes out what text in the database cannot hold.
-func nullText(text string) any {
-	return null(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"))
-}
-
-func nullBytes(b []byte) any {
-	if len(b) == 0 {
-		return nil
-	}
-	return b
+// cleaned replaces what text in the database cannot hold.
+func cleaned(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func milliseconds(d time.Duration) float32 { return float32(d.Seconds() * 1000) }
-
-func nullMilliseconds(d time.Duration) any {
-	if d == 0 {
-		return nil
-	}
-	return milliseconds(d)
-}
-
-// countMinutes adds attempts to the counts of their webhooks. Tests are not counted. The rows are sorted by key, so that two
-// processes cannot deadlock.
-func countMinutes(ctx context.Context, tx pgx.Tx, shard int, results []posthorn.Result) error {
-	type key struct {
-		webhook posthorn.WebhookID
-		minute  time.Time
-	}
-	type counts struct {
-		tenant                  posthorn.TenantID
-		succeeded, failed, dead int
-		latency                 [posthorn.LatencyBuckets]int32
-	}
-	sums := map[key]*counts{}
-	var keys []key
-	for i := range results {
-		r := &results[i]
-		if r.Job.Test {
-			continue
-		}
-		k := key{r.Job.WebhookID, r.Outcome.StartedAt.UTC().Truncate(time.Minute)}
-		n := sums[k]
-		if n == nil {
-			n = &counts{tenant: r.Job.TenantID}
-			sums[k], keys = n, append(keys, k)
-		}
-		switch r.Decision.State {
-		case posthorn.DeliverySucceeded:
-			n.succeeded++
-		case posthorn.DeliveryFailed:
-			n.failed++
-			n.dead++
-		default:
-			n.failed++
-		}
-		n.latency[posthorn.LatencyBucket(r.Outcome.Total)]++
-	}
-	if len(keys) == 0 {
-		return nil
-	}
-	slices.SortFunc(keys, func(a, b key) int {
-		if d := bytes.Compare(a.webhook[:], b.webhook[:]); d != 0 {
-			return d
-		}
-		return a.minute.Compare(b.minute)
-	})
-	batch := &pgx.Batch{}
-	for _, k := range keys {
-		n := sums[k]
-		batch.Queue(`INSERT INTO webhook_minutes AS m (webhook_id, minute, shard, tenant_id, succeeded, failed, dead, latency)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (webhook_id, minute, shard) DO UPDATE SET succeeded = m.succeeded + excluded.succeeded,
-  failed = m.failed + excluded.failed, dead = m.dead + excluded.dead, latency = add_counts(m.latency, excluded.latency)`,
-			k.webhook.UUID(), k.minute, shard, n.tenant.UUID(), n.succeeded, n.failed, n.dead, n.latency[:])
-	}
-	return tx.SendBatch(ctx, batch).Close()
-}

@@ -14,7 +14,9 @@ import (
 
 // verdict is what a batch of results says of one webhook: its latest one counts.
 type verdict struct {
-	webhook   posthorn.WebhookID
+	webhook posthorn.WebhookID
+	// url is where the attempt went, at when it ended.
+	url       string
 	at        time.Time
 	succeeded bool
 	failed    bool
@@ -37,7 +39,8 @@ func verdicts(results []posthorn.Result) []verdict {
 			byWebhook[v.webhook] = v
 		}
 		if end := r.Outcome.StartedAt.Add(r.Outcome.Total); !end.Before(v.at) {
-			v.at, v.succeeded, v.failed = end, r.Decision.State == posthorn.DeliverySucceeded, r.Decision.State != posthorn.DeliverySucceeded
+			v.url, v.at = r.URL, end
+			v.succeeded, v.failed = r.Decision.State == posthorn.DeliverySucceeded, r.Decision.State != posthorn.DeliverySucceeded
 		}
 		v.throttle = max(v.throttle, r.Decision.Throttle)
 		if r.Decision.DisableWebhook != "" {
@@ -53,26 +56,23 @@ func verdicts(results []posthorn.Result) []verdict {
 }
 
 // noteHealth writes how endpoints do, where that changes, disables those that are beyond hope, and returns the events that
-// tell of it.
-func (s *Dispatching) noteHealth(ctx context.Context, tx pgx.Tx, results []posthorn.Result) ([]posthorn.Event, error) {
-	all := verdicts(results)
-	troubled, err := troubledWebhooks(ctx, tx, all)
-	if err != nil {
-		return nil, err
-	}
+// tell of it. troubled are the webhooks that have been failing or are throttled.
+func (s *Dispatching) noteHealth(
+	ctx context.Context, tx pgx.Tx, results []posthorn.Result, troubled map[posthorn.WebhookID]bool,
+) ([]posthorn.Event, error) {
 	var events []posthorn.Event
-	for _, v := range all {
+	for _, v := range verdicts(results) {
 		if v.succeeded && v.throttle == 0 && v.disable == "" && !troubled[v.webhook] {
 			continue // it did well before, too
 		}
-		since, err := noteVerdict(ctx, tx, v)
+		since, age, err := noteVerdict(ctx, tx, v)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case v.disable == "" && v.failed && since != nil && v.at.Sub(*since) >= posthorn.DisableAfter:
+		case v.disable == "" && v.failed && age >= posthorn.DisableAfter:
 			v.disable = posthorn.DisabledForFailures
-		case v.succeeded && since != nil && v.at.Sub(*since) >= posthorn.RecoveredAfter:
+		case v.succeeded && age >= posthorn.RecoveredAfter:
 			e, err := s.webhookEvent(ctx, tx, posthorn.EventWebhookRecovered, v, *since)
 			if err != nil {
 				return nil, err
@@ -93,58 +93,40 @@ func (s *Dispatching) noteHealth(ctx context.Context, tx pgx.Tx, results []posth
 	return events, nil
 }
 
-// troubledWebhooks returns which of the webhooks have been failing or are throttled.
-func troubledWebhooks(ctx context.Context, tx pgx.Tx, all []verdict) (map[posthorn.WebhookID]bool, error) {
-	ids := make([]uuid.UUID, len(all))
-	for i, v := range all {
-		ids[i] = v.webhook.UUID()
-	}
-	rows, err := tx.Query(ctx, `SELECT webhook_id FROM webhook_health
- WHERE webhook_id = ANY ($1) AND (failing_since IS NOT NULL OR throttled_until IS NOT NULL)`, ids)
-	if err != nil {
-		return nil, err
-	}
-	troubled := map[posthorn.WebhookID]bool{}
-	var id uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { troubled[posthorn.WebhookID(id)] = true; return nil })
-	return troubled, err
-}
-
-// noteVerdict writes a verdict and returns since when the webhook had been failing, nil when it had not.
-func noteVerdict(ctx context.Context, tx pgx.Tx, v verdict) (since *time.Time, err error) {
+// noteVerdict writes a verdict and returns since when the webhook had been failing, and for how long; since is nil when it had
+// not. The clock is that of the database, which all processes share.
+func noteVerdict(ctx context.Context, tx pgx.Tx, v verdict) (since *time.Time, age time.Duration, err error) {
 	if v.succeeded && v.throttle == 0 {
 		err = tx.QueryRow(ctx, `WITH old AS (SELECT webhook_id, failing_since FROM webhook_health
    WHERE webhook_id = $1 AND (failing_since IS NOT NULL OR throttled_until IS NOT NULL) FOR UPDATE),
  u AS (UPDATE webhook_health h SET failing_since = NULL, throttled_until = NULL FROM old WHERE h.webhook_id = old.webhook_id)
-SELECT min(failing_since) FROM old`, v.webhook.UUID()).Scan(&since)
-		return since, err
+SELECT min(failing_since), coalesce(now() - min(failing_since), '0') FROM old`, v.webhook.UUID()).Scan(&since, &age)
+		return since, age, err
 	}
-	var failing, throttled any
-	if v.failed {
-		failing = v.at
-	}
+	var throttle any
 	if v.throttle > 0 {
-		throttled = v.at.Add(v.throttle)
+		throttle = v.throttle
 	}
-	// The webhook may be gone by now, and its health with it.
+	// The webhook may be gone by now, and its health with it. An address that it no longer has says nothing of it.
 	err = tx.QueryRow(ctx, `WITH u AS (
-  INSERT INTO webhook_health AS h (webhook_id, failing_since, throttled_until) SELECT id, $2, $3 FROM webhooks WHERE id = $1
+  INSERT INTO webhook_health AS h (webhook_id, failing_since, throttled_until)
+  SELECT id, CASE WHEN $2 THEN now() END, now() + $3::interval FROM webhooks WHERE id = $1 AND url = $4
   ON CONFLICT (webhook_id) DO UPDATE SET
-    failing_since   = CASE WHEN $2::timestamptz IS NULL THEN NULL ELSE coalesce(h.failing_since, excluded.failing_since) END,
+    failing_since   = CASE WHEN $2 THEN coalesce(h.failing_since, excluded.failing_since) END,
     throttled_until = greatest(h.throttled_until, excluded.throttled_until)
-   WHERE (h.failing_since IS NULL) <> ($2::timestamptz IS NULL) OR $3::timestamptz IS NOT NULL
-  RETURNING failing_since)
-SELECT coalesce((SELECT failing_since FROM u), (SELECT failing_since FROM webhook_health WHERE webhook_id = $1))`,
-		v.webhook.UUID(), failing, throttled).Scan(&since)
-	return since, err
+   WHERE (h.failing_since IS NOT NULL) <> $2 OR $3::interval IS NOT NULL
+  RETURNING failing_since),
+ s AS (SELECT coalesce((SELECT failing_since FROM u), (SELECT failing_since FROM webhook_health WHERE webhook_id = $1)) AS since)
+SELECT since, coalesce(now() - since, '0') FROM s`, v.webhook.UUID(), v.failed, throttle, v.url).Scan(&since, &age)
+	return since, age, err
 }
 
 // disable stops an active webhook for a reason, notes it in the audit log, and returns the event that tells of it.
 func (s *Dispatching) disable(ctx context.Context, tx pgx.Tx, v verdict, since *time.Time) (e posthorn.Event, disabled bool, err error) {
 	tag, err := tx.Exec(ctx, `UPDATE webhooks SET state = 'disabled', state_reason = $2, state_since = now(), state_by = $3,
        stopped_at = now(), resumed_at = NULL,
-       revision = revision + 1, version = version + 1, updated_at = now(), updated_by = $3 WHERE id = $1 AND state = 'active'`,
-		v.webhook.UUID(), v.disable, posthorn.System().Name)
+       revision = revision + 1, version = version + 1, updated_at = now(), updated_by = $3 WHERE id = $1 AND url = $4 AND state = 'active'`,
+		v.webhook.UUID(), v.disable, posthorn.System().Name, v.url)
 	if err != nil || tag.RowsAffected() == 0 {
 		return e, false, err
 	}

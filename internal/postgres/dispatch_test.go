@@ -15,6 +15,7 @@ import (
 
 	"posthorn/internal/postgres"
 	"posthorn/internal/posthorn"
+	"posthorn/internal/testkit"
 )
 
 // plainBox seals by writing the place in front.
@@ -347,6 +348,129 @@ func TestClaimsAtTheSameTimeShareTheWork(t *testing.T) {
 	}
 }
 
+func TestADeliveryWhoseEventIsGoneEndsAndHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.hook("*")
+	gone, kept := s.event("submission.completed"), s.event("submission.completed")
+	s.publish(gone, kept)
+	s.exec(`DELETE FROM events WHERE id = $1`, gone.ID.UUID())
+	if jobs := s.claim(posthorn.ClaimRequest{}).Jobs; len(jobs) != 1 || jobs[0].EventID != kept.ID {
+		t.Fatalf("claimed %+v, want the delivery that has its event", jobs)
+	}
+	if n := s.one(`SELECT count(*) FROM due`); n != 1 {
+		t.Errorf("%d deliveries are due, want that of the other event", n)
+	}
+	if n := s.one(`SELECT count(*) FROM deliveries d JOIN cancelled_deliveries c ON c.delivery_id = d.id
+ WHERE d.event_id = $1 AND d.state = 'cancelled' AND d.reason = $2`, gone.ID.UUID(), posthorn.CancelledWithoutEvent); n != 1 {
+		t.Error("the delivery without its event is not cancelled")
+	}
+}
+
+func TestAClaimStopsAtItsBytesAndGivesTheRestBack(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.hook("*")
+	for range 5 {
+		e := s.event("submission.completed")
+		e.Data = json.RawMessage(`{"text":"` + strings.Repeat("x", 1000) + `"}`)
+		s.publish(e)
+	}
+	for claim, want := range []int{2, 2, 1, 0} {
+		if jobs := s.claim(posthorn.ClaimRequest{PerWebhook: 10, Limit: 10, Bytes: 2500}).Jobs; len(jobs) != want {
+			t.Errorf("claim %d brought %d jobs, want %d", claim, len(jobs), want)
+		}
+	}
+	large := s.event("submission.completed")
+	large.Data = json.RawMessage(`{"text":"` + strings.Repeat("x", 5000) + `"}`)
+	s.publish(large)
+	if jobs := s.claim(posthorn.ClaimRequest{PerWebhook: 10, Limit: 10, Bytes: 100}).Jobs; len(jobs) != 1 {
+		t.Errorf("what is larger than the bound is claimed %d times", len(jobs))
+	}
+}
+
+func TestAClaimGoesOnBehindManyWebhooksThatHaveNothingYet(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	// Their ids come before those of real webhooks.
+	s.exec(`INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
+ SELECT gen_random_uuid(), lpad(to_hex(i), 32, '0')::uuid, now() + interval '1 day', 0, 1, 1, false FROM generate_series(1, 2500) i`)
+	w := s.hook("*")
+	s.publish(s.event("submission.completed"))
+	after, claims := posthorn.WebhookID{}, 0
+	for {
+		c := s.claim(posthorn.ClaimRequest{After: after, PerWebhook: 10, Limit: 10})
+		claims++
+		if len(c.Jobs) == 1 && c.Jobs[0].WebhookID == w.ID {
+			break
+		}
+		if len(c.Jobs) > 0 || c.Reached.IsZero() {
+			t.Fatalf("claim %d brought %d jobs and reached the end", claims, len(c.Jobs))
+		}
+		after = c.Reached
+	}
+	if claims != 3 {
+		t.Errorf("%d claims for 2501 webhooks, want 3", claims)
+	}
+}
+
+func TestATestIsClaimedAlthoughItsWebhookCanTakeNothingElse(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	w := s.hook("*")
+	e := s.event("submission.completed")
+	e.Test, e.Webhook = true, w.ID
+	s.publish(e, s.event("submission.completed"))
+	if jobs := s.claim(posthorn.ClaimRequest{Skip: []posthorn.WebhookID{w.ID}}).Jobs; len(jobs) != 1 || !jobs[0].Test {
+		t.Errorf("claimed %+v, want the test alone", jobs)
+	}
+}
+
+func TestAnAddressThatAWebhookNoLongerHasSaysNothingOfIt(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	w := s.hook("submission.completed")
+	s.publish(s.event("submission.completed"))
+	r := result(s.claim(posthorn.ClaimRequest{}).Jobs[0], 410)
+	r.Decision.DisableWebhook = "410 Gone"
+	s.exec(`UPDATE webhooks SET url = 'https://new.example/hooks'`)
+	s.finish(r)
+	if n := s.one(`SELECT count(*) FROM webhooks WHERE state = 'active'`); n != 1 {
+		t.Error("the old address disabled the webhook")
+	}
+	if n := s.one(`SELECT count(*) FROM webhook_health WHERE failing_since IS NOT NULL`); n != 0 {
+		t.Error("the old address counts as a failure of the new one")
+	}
+	s.exec(`UPDATE webhooks SET url = $1 WHERE id = $2`, r.URL, w.ID.UUID())
+	s.publish(s.event("submission.completed"))
+	r = result(s.claim(posthorn.ClaimRequest{}).Jobs[0], 410)
+	r.Decision.DisableWebhook = "410 Gone"
+	s.finish(r)
+	if n := s.one(`SELECT count(*) FROM webhooks WHERE state = 'disabled'`); n != 1 {
+		t.Error("its own address does not disable the webhook")
+	}
+}
+
+func TestWhatBecameDueForADeletedWebhookIsSweptUp(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	w := s.hook("submission.completed")
+	for range 3 {
+		s.publish(s.event("submission.completed"))
+	}
+	// As when it was published while the webhook was being deleted.
+	s.exec(`DELETE FROM webhooks WHERE id = $1`, w.ID.UUID())
+	if _, err := postgres.NewMaintenance(s.db, postgres.Retention{Events: testkit.EventRetention}).RunOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.one(`SELECT count(*) FROM due`); n != 0 {
+		t.Errorf("%d are due", n)
+	}
+	if n := s.one(`SELECT count(*) FROM deliveries WHERE state = 'cancelled' AND reason = $1`, posthorn.CancelledWithWebhook); n != 3 {
+		t.Errorf("%d of 3 are cancelled", n)
+	}
+}
+
 func TestWhatIsQueuedForAPausedWebhookWaitsAndATestDoesNot(t *testing.T) {
 	t.Parallel()
 	s := newSending(t)
@@ -481,7 +605,7 @@ func TestAThrottledWebhookIsRememberedSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := time.Until(e.ThrottledUntil); left < 59*time.Minute || left > time.Hour || e.FailingSince.IsZero() {
+	if left := time.Until(e.ThrottledUntil); left < 59*time.Minute || left > time.Hour+time.Second || e.FailingSince.IsZero() {
 		t.Errorf("throttled for %s, failing since %s", left, e.FailingSince)
 	}
 }

@@ -67,7 +67,11 @@ func (o *Outbox) committed(e emitted) {
 // producers are upserted in order, so that two batches cannot deadlock. Writing the same batch again changes nothing, so it
 // can be repeated when the outcome of its commit was lost.
 //
-// The subscriptions that cover an event are those of posthorn.SubscriptionsFor.
+// It is planned once, for ten events, and runs with hundreds: steps that were joined would be compared row by row with each
+// other. So each hands on what the next needs, and membership is asked with IN, which is always hashed.
+//
+// The subscriptions that cover an event are those of posthorn.SubscriptionsFor. The answer has a row for each delivery, and
+// one with the id of the first for each event that was published before.
 const emitSQL = `
 WITH inp AS MATERIALIZED (
   SELECT i.id, i.tenant_id, coalesce(i.application, a.id) AS application_id, i.event, i.payload, i.occurred_at, i.key, i.test,
@@ -89,8 +93,7 @@ k AS (
     expires_at = CASE WHEN ek.expires_at < now() THEN excluded.expires_at ELSE ek.expires_at END
   RETURNING tenant_id, key, event_id),
 res AS MATERIALIZED (
-  SELECT inp.*, coalesce(k.event_id, inp.id) AS result_id, (k.event_id IS NULL OR k.event_id = inp.id) AS fresh
-    FROM inp LEFT JOIN k ON k.tenant_id = inp.tenant_id AND k.key = inp.key),
+  SELECT inp.*, (inp.key IS NULL OR inp.id IN (SELECT event_id FROM k)) AS fresh FROM inp),
 ev AS (
   INSERT INTO events (id, tenant_id, application_id, event, payload, occurred_at, test, misfits, activity_id)
   SELECT id, tenant_id, application_id, event, payload::json, occurred_at, test, misfits::json, activity_id
@@ -108,108 +111,164 @@ d AS (
          state, reason, attempts)
   SELECT id, tenant_id, webhook_id, event_id, event, application_id, payload_scheme, test, now(), url, 'pending', '', 0 FROM m
   ON CONFLICT (id) DO NOTHING
-  RETURNING id),
+  RETURNING id, webhook_id, test),
 q AS (
   INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
-  SELECT m.id, m.webhook_id, now() + $13::interval, $14, 0, 0, m.test FROM d JOIN m ON m.id = d.id)
-SELECT r.ord, r.result_id, r.fresh, r.application_id, m.id, m.webhook_id, m.payload_scheme, m.revision, d.id IS NOT NULL
-  FROM res r LEFT JOIN m ON m.ord = r.ord LEFT JOIN d ON d.id = m.id
- ORDER BY r.ord`
+  SELECT id, webhook_id, now() + $13::interval, $14, 0, 0, test FROM d)
+SELECT m.ord, NULL::uuid, m.application_id, m.id, m.webhook_id, m.payload_scheme, m.revision, m.id IN (SELECT id FROM d) FROM m
+UNION ALL
+SELECT r.ord, (SELECT k.event_id FROM k WHERE k.tenant_id = r.tenant_id AND k.key = r.key), NULL, NULL, NULL, NULL, NULL, false
+  FROM res r WHERE NOT r.fresh`
 
-// emit writes events inside the transaction of the change that caused them.
-func (o *Outbox) emit(ctx context.Context, tx pgx.Tx, events []posthorn.Event) (emitted, error) {
+// firstSQL tells of the events that were published before under the keys of a batch, but not in it: the type, and how many
+// deliveries there are, which are a range of ids. It runs after emitSQL, which waits for others that publish the same keys and
+// does not see what they wrote.
+const firstSQL = `
+SELECT k.event_id, e.event, (SELECT count(*) FROM deliveries d WHERE d.event_id = k.event_id
+         AND d.id BETWEEN (left(k.event_id::text, 19) || '0000-000000000000')::uuid AND (left(k.event_id::text, 19) || 'ffff-ffffffffffff')::uuid)
+  FROM unnest($1::uuid[], $2::text[]) AS i (tenant_id, key) JOIN event_keys k ON k.tenant_id = i.tenant_id AND k.key = i.key
+  JOIN events e ON e.id = k.event_id
+ WHERE k.event_id <> ALL ($3::uuid[])`
+
+// emit writes events inside the transaction of the change that caused them, or in one of its own where in is the pool.
+func (o *Outbox) emit(ctx context.Context, in runner, events []posthorn.Event) (emitted, error) {
 	if len(events) == 0 {
 		return emitted{}, nil
 	}
-	var c columns
+	b := newEmitBatch(events, o.lease())
+	args, err := b.args()
+	if err == nil {
+		statements := []statement{{emitSQL, args, b.collect}}
+		if len(b.keys) > 0 {
+			statements = append(statements, statement{firstSQL, []any{b.keyTenants, b.keys, b.ids}, b.collectFirst})
+		}
+		err = runHot(ctx, in, statements...)
+	}
+	if err != nil {
+		return emitted{}, fmt.Errorf("emit %d events from %s: %w", len(events), events[0].ID, err)
+	}
+	b.answerRepeated()
+	return b.out, nil
+}
+
+// emitBatch is a batch of events on its way into the database.
+type emitBatch struct {
+	events []posthorn.Event
+	lease  posthorn.Lease
+	ids    []uuid.UUID
+	// keys are those of producers, each with its tenant.
+	keys       []string
+	keyTenants []uuid.UUID
+	out        emitted
+	// firsts are what is known of the events that others repeat.
+	firsts map[posthorn.EventID]posthorn.Published
+}
+
+func newEmitBatch(events []posthorn.Event, lease posthorn.Lease) *emitBatch {
+	b := &emitBatch{events: events, lease: lease, ids: make([]uuid.UUID, len(events)), firsts: map[posthorn.EventID]posthorn.Published{}}
+	b.out = emitted{published: make([]posthorn.Published, len(events)), fresh: len(events)}
 	for i := range events {
 		e := &events[i]
-		misfits, err := misfitsJSON(e.Misfits)
-		if err != nil {
-			return emitted{}, fmt.Errorf("emit %s: %w", e.ID, err)
+		b.ids[i] = e.ID.UUID()
+		b.out.published[i] = posthorn.Published{ID: e.ID, Event: e.Type}
+		if e.Key != "" {
+			b.keys, b.keyTenants = append(b.keys, e.Key), append(b.keyTenants, e.TenantID.UUID())
 		}
-		c.add(e.ID.UUID(), e.TenantID.UUID(), nullID(e.ApplicationID.UUID()), null(e.ApplicationExternalID), e.Type, string(e.Data),
-			e.OccurredAt, null(e.Key), e.Test, nullID(e.Webhook.UUID()), misfits, nullID(e.ActivityID.UUID()))
 	}
-	lease := o.lease()
+	return b
+}
+
+// args are the arguments of emitSQL: a column each.
+func (b *emitBatch) args() ([]any, error) {
+	n := len(b.events)
+	tenants, applications, externals := make([]uuid.UUID, n), make([]*uuid.UUID, n), make([]*string, n)
+	types, payloads, times := make([]string, n), make([][]byte, n), make([]time.Time, n)
+	keys, tests, webhooks := make([]*string, n), make([]bool, n), make([]*uuid.UUID, n)
+	misfits, activities := make([]*string, n), make([]*uuid.UUID, n)
+	for i := range b.events {
+		e := &b.events[i]
+		tenants[i], applications[i], externals[i] = e.TenantID.UUID(), orNull(e.ApplicationID.UUID()), orNull(e.ApplicationExternalID)
+		types[i], payloads[i], times[i] = e.Type, e.Data, e.OccurredAt
+		keys[i], tests[i], webhooks[i], activities[i] = orNull(e.Key), e.Test, orNull(e.Webhook.UUID()), orNull(e.ActivityID.UUID())
+		if len(e.Misfits) > 0 {
+			raw, err := json.Marshal(e.Misfits)
+			if err != nil {
+				return nil, fmt.Errorf("misfits of %s: %w", e.ID, err)
+			}
+			misfits[i] = orNull(string(raw))
+		}
+	}
 	wait := time.Duration(0)
-	if lease.Token != 0 {
-		wait = time.Until(lease.Expires)
+	if b.lease.Token != 0 {
+		wait = time.Until(b.lease.Expires)
 	}
-	rows, err := tx.Query(ctx, emitSQL, append(c.args(), wait, lease.Token)...)
-	if err != nil {
-		return emitted{}, fmt.Errorf("emit %d events from %s: %w", len(events), events[0].ID, err)
-	}
-	out, repeated, err := collectEmitted(rows, events, lease)
-	if err == nil && len(repeated) > 0 {
-		err = countFirst(ctx, tx, out.published, repeated)
-	}
-	if err != nil {
-		return emitted{}, fmt.Errorf("emit %d events from %s: %w", len(events), events[0].ID, err)
-	}
-	return out, nil
+	return []any{
+		b.ids, tenants, applications, externals, types, payloads, times, keys, tests, webhooks, misfits, activities, wait, b.lease.Token,
+	}, nil
 }
 
-func misfitsJSON(misfits []string) (any, error) {
-	if len(misfits) == 0 {
-		return nil, nil //nolint:nilnil // NULL is what no misfits are stored as
-	}
-	raw, err := json.Marshal(misfits)
-	return string(raw), err
-}
-
-// collectEmitted reads the answer of emitSQL, and returns the places of events that were published before.
-func collectEmitted(rows pgx.Rows, events []posthorn.Event, lease posthorn.Lease) (out emitted, repeated []int, err error) {
-	out.published = make([]posthorn.Published, len(events))
+// collect reads the answer of emitSQL.
+func (b *emitBatch) collect(rows pgx.Rows) error {
 	var ord int
-	var result uuid.UUID
-	var fresh, made bool
-	var application, delivery, webhook *uuid.UUID
+	var made bool
+	var first, application, delivery, webhook *uuid.UUID
 	var scheme *string
 	var revision *int64
-	into := []any{&ord, &result, &fresh, &application, &delivery, &webhook, &scheme, &revision, &made}
-	_, err = pgx.ForEachRow(rows, into, func() error {
-		e, p := &events[ord-1], &out.published[ord-1]
-		if p.ID.IsZero() {
-			*p = posthorn.Published{ID: posthorn.EventID(result), Event: e.Type, Duplicate: !fresh}
-			if fresh {
-				out.fresh++
-			} else {
-				repeated = append(repeated, ord-1)
-			}
-		}
-		if delivery == nil {
+	into := []any{&ord, &first, &application, &delivery, &webhook, &scheme, &revision, &made}
+	_, err := pgx.ForEachRow(rows, into, func() error {
+		e, p := &b.events[ord-1], &b.out.published[ord-1]
+		if first != nil {
+			p.ID, p.Duplicate = posthorn.EventID(*first), true
+			b.out.fresh--
 			return nil
 		}
 		p.Deliveries++
-		if !made || lease.Token == 0 {
+		if !made || b.lease.Token == 0 {
 			return nil
 		}
 		j := posthorn.Job{
 			DeliveryID: posthorn.DeliveryID(*delivery), TenantID: e.TenantID, WebhookID: posthorn.WebhookID(*webhook), EventID: e.ID,
 			Event: e.Type, OccurredAt: e.OccurredAt, Data: e.Data, Payload: posthorn.Scheme(*scheme), Test: e.Test,
-			Attempt: 1, Schedule: 1, Revision: *revision, Lease: lease,
+			Attempt: 1, Schedule: 1, Revision: *revision, Lease: b.lease,
 		}
 		if application != nil {
 			j.ApplicationID = posthorn.ApplicationID(*application)
 		}
-		out.jobs = append(out.jobs, j)
+		b.out.jobs = append(b.out.jobs, j)
 		return nil
 	})
-	return out, repeated, err
+	return err
 }
 
-// countFirst fills in the number of deliveries of events that were published before. Those of an event are a range of ids.
-func countFirst(ctx context.Context, tx pgx.Tx, published []posthorn.Published, repeated []int) error {
-	for _, i := range repeated {
-		first, last := deliveryRange(published[i].ID)
-		err := tx.QueryRow(ctx, `SELECT count(*) FROM deliveries WHERE id BETWEEN $1 AND $2 AND event_id = $3`,
-			first, last, published[i].ID.UUID()).Scan(&published[i].Deliveries)
-		if err != nil {
-			return err
+// collectFirst reads the answer of firstSQL.
+func (b *emitBatch) collectFirst(rows pgx.Rows) error {
+	var id uuid.UUID
+	var kind string
+	var deliveries int
+	_, err := pgx.ForEachRow(rows, []any{&id, &kind, &deliveries}, func() error {
+		b.firsts[posthorn.EventID(id)] = posthorn.Published{Event: kind, Deliveries: deliveries}
+		return nil
+	})
+	return err
+}
+
+// answerRepeated gives what was published before the answer of the first, which may be in the same batch. One that is past the
+// retention is only known by its id.
+func (b *emitBatch) answerRepeated() {
+	if b.out.fresh == len(b.events) {
+		return
+	}
+	for _, p := range b.out.published {
+		if !p.Duplicate {
+			b.firsts[p.ID] = p
 		}
 	}
-	return nil
+	for i := range b.out.published {
+		p := &b.out.published[i]
+		if first, ok := b.firsts[p.ID]; p.Duplicate && ok {
+			p.Event, p.Deliveries = first.Event, first.Deliveries
+		}
+	}
 }
 
 // deliveryRange bounds the ids of the deliveries of an event: they share its first half.

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
@@ -220,6 +221,73 @@ func TestAKeyPublishedManyTimesAtOnceIsOneEvent(t *testing.T) {
 	}
 	if got := selectAll[int](t, db, `SELECT count(*) FROM events UNION ALL SELECT count(*) FROM deliveries UNION ALL SELECT count(*) FROM due`); duplicates != n-1 || !slices.Equal(got, []int{1, 1, 1}) {
 		t.Errorf("%d duplicates; events, deliveries, due: %v", duplicates, got)
+	}
+}
+
+func TestARepeatedKeyAnswersTheFirstEventWhateverComesWithIt(t *testing.T) {
+	t.Parallel()
+	db, tenant := newTenant(t)
+	insertHook(t, postgres.NewWebhooks(db), tenant, nil)
+	r := newRecorder(t, db, nil)
+	keyed := func(kind, key string) posthorn.Event {
+		return event(tenant, kind, func(e *posthorn.Event) { e.Key = key })
+	}
+	first := publish(t, r, keyed("submission.created", "a"))[0]
+	again := publish(t, r, keyed("invitation.sent", "a"), keyed("submission.created", "b"), keyed("invitation.sent", "b"))
+	want := []posthorn.Published{
+		{ID: first.ID, Event: "submission.created", Deliveries: 1, Duplicate: true},
+		{ID: again[1].ID, Event: "submission.created", Deliveries: 1},
+		{ID: again[1].ID, Event: "submission.created", Deliveries: 1, Duplicate: true},
+	}
+	if diff := cmp.Diff(want, again); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if n := selectAll[int](t, db, `SELECT count(*) FROM events`)[0]; n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+func TestOneEventThatTakesTooLongDoesNotHoldTheOthersUp(t *testing.T) {
+	t.Parallel()
+	db, tenant := newTenant(t)
+	limits := postgres.DefaultGroupLimits
+	limits.Flushers, limits.Flush = 1, 300*time.Millisecond
+	r := postgres.NewEventRecorder(db, quiet, &postgres.Outbox{}, limits)
+	t.Cleanup(r.Close)
+	// Somebody else is about to publish the keys.
+	holder, err := db.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := holder.Exec(t.Context(), `INSERT INTO event_keys (tenant_id, key, event_id, expires_at)
+ SELECT $1, k, gen_random_uuid(), now() + interval '1 day' FROM unnest('{first,second}'::text[]) k`, tenant.UUID()); err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan error, 2)
+	keyed := func(key string) {
+		_, err := r.Publish(t.Context(), []posthorn.Event{event(tenant, "submission.created", func(e *posthorn.Event) { e.Key = key })})
+		answers <- err
+	}
+	go keyed("first")
+	// While the first waits, these two gather behind it.
+	go keyed("second")
+	publish(t, r, event(tenant, "submission.created", nil))
+	select {
+	case err := <-answers:
+		t.Errorf("a publish with a key that somebody holds is answered: %v", err)
+	default:
+	}
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-answers; err != nil {
+			t.Errorf("a publish that took long: %v", err)
+		}
+	}
+	if n := selectAll[int](t, db, `SELECT count(*) FROM events`)[0]; n != 3 {
+		t.Errorf("%d events, want 3", n)
 	}
 }
 

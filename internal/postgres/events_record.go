@@ -69,18 +69,11 @@ func (r *EventRecorder) flush(ctx context.Context, _ int, batch [][]posthorn.Eve
 	return answers, nil
 }
 
+// store writes events in one statement, which is a transaction of its own: an answer means that it is durable.
 func (r *EventRecorder) store(ctx context.Context, events []posthorn.Event) (emitted, error) {
-	tx, err := r.db.pool.Begin(ctx)
-	if err != nil {
-		return emitted{}, err
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
-	out, err := r.outbox.emit(ctx, tx, events)
-	if err != nil {
-		return out, err
-	}
-	if err := tx.Commit(ctx); err != nil {
+	out, err := r.outbox.emit(ctx, r.db.pool, events)
+	if outcomeUnknown(err) {
 		return out, &commitError{err}
 	}
-	return out, nil
+	return out, err
 }

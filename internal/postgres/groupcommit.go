@@ -64,12 +64,9 @@ type commitError struct{ err error }
 func (e *commitError) Error() string { return "commit: " + e.err.Error() }
 func (e *commitError) Unwrap() error { return e.err }
 
-// isTooSlow reports whether the database was at work on a statement when the time of the flush ran out. One that could
-// not even be reached is not slow.
-func isTooSlow(err error) bool {
-	_, committing := errors.AsType[*commitError](err)
-	return !committing && pgconn.Timeout(err)
-}
+// isTooSlow reports whether the database was at work when the time of the flush ran out. One that could not even be reached
+// is not slow.
+func isTooSlow(err error) bool { return pgconn.Timeout(err) }
 
 // isCommitLost reports whether err leaves it open whether the transaction was committed.
 func isCommitLost(err error) bool {
@@ -88,7 +85,7 @@ func newGroupCommit[T, R any](limits GroupLimits, size func(T) int, flush func(c
 	return g
 }
 
-// do hands in one item and waits for its answer. A context that ends while the item still queues takes it back; once a
+// do hands in one item and waits for its answer. A context that ends while there is no room in the queue takes it back; once a
 // flusher has it, the caller waits, because the outcome is about to be known.
 func (g *groupCommit[T, R]) do(ctx context.Context, item T) (R, error) {
 	w := &waiting[T, R]{item: item, ready: make(chan struct{})}

@@ -14,12 +14,14 @@ const (
 	maintenanceInterval = 10 * time.Minute
 	maintenanceRetry    = time.Minute
 	// cleanBatch is how many rows one statement deletes, cleanBatches how many statements one run gives a table.
-	cleanBatch   = 1000
-	cleanBatches = 100
+	cleanBatch   = 5000
+	cleanBatches = 200
 	// signInFailuresKept is how long failed sign-ins that block nobody any more are remembered.
 	signInFailuresKept = 24 * time.Hour
 	// activityMinutesKept is how far back the overview's counts go: two months, the range before the longest one included.
 	activityMinutesKept = 62 * day
+	// webhookMinutesKept is the same for the counts of deliveries.
+	webhookMinutesKept = 62 * day
 )
 
 // MaintenanceReport says what a run did.
@@ -87,14 +89,22 @@ func (m *Maintenance) cleanUp(ctx context.Context, now time.Time, r *Maintenance
 		r.Postponed = append(r.Postponed, d.postponed...)
 		errs = append(errs, err)
 	}
-	for _, c := range cleanings {
-		n, err := m.db.clean(ctx, c, now)
-		r.Deleted[c.table] = n
+	deleted := func(table string, n int64, err error) {
+		r.Deleted[table] = n
 		errs = append(errs, err)
 		if n > 0 {
-			m.db.log.InfoContext(ctx, "expired rows deleted", slog.String("table", c.table), slog.Int64("rows", n))
+			m.db.log.InfoContext(ctx, "expired rows deleted", slog.String("table", table), slog.Int64("rows", n))
 		}
 	}
+	for _, c := range cleanings {
+		n, err := m.db.clean(ctx, c, now)
+		deleted(c.table, n, err)
+	}
+	for _, table := range endings {
+		n, err := m.db.cleanEndings(ctx, table)
+		deleted(table, n, err)
+	}
+	errs = append(errs, m.db.sweepOrphans(ctx))
 	return errors.Join(errs...)
 }
 
@@ -115,15 +125,38 @@ var cleanings = []cleaning{
 	// Tenant by tenant, because that is how the primary key finds old minutes without reading the others.
 	{"activity_minutes", activityMinutesKept, `SELECT m.old FROM tenants t CROSS JOIN LATERAL (SELECT ctid AS old FROM activity_minutes
 		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`},
+	{"webhook_minutes", webhookMinutesKept, `SELECT m.old FROM tenants t CROSS JOIN LATERAL (SELECT ctid AS old FROM webhook_minutes
+		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`},
+	{"signing_secrets", 0, `SELECT ctid FROM signing_secrets WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`},
+	{"event_keys", 0, `SELECT ctid FROM event_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`},
+}
+
+// endings are the tables with a row for each delivery that ended in some way, which goes when the delivery has gone with its
+// partition.
+var endings = []string{"dead_letters", "cancelled_deliveries"}
+
+// cleanEndings deletes the endings of deliveries that are no longer kept.
+func (db *DB) cleanEndings(ctx context.Context, table string) (deleted int64, err error) {
+	kept, err := db.partitions(ctx, tableDeliveries)
+	if err != nil || len(kept) == 0 {
+		return 0, err
+	}
+	statement := fmt.Sprintf(`DELETE FROM %s WHERE delivery_id = ANY (ARRAY(
+  SELECT delivery_id FROM %[1]s WHERE delivery_id < $1 ORDER BY delivery_id LIMIT $2 FOR UPDATE SKIP LOCKED))`, table)
+	return db.inBatches(ctx, table, statement, bound(kept[0].From))
 }
 
 func (db *DB) clean(ctx context.Context, c cleaning, now time.Time) (deleted int64, err error) {
-	statement := fmt.Sprintf(`DELETE FROM %s WHERE ctid = ANY (ARRAY(%s))`, c.table, c.rows)
+	return db.inBatches(ctx, c.table, fmt.Sprintf(`DELETE FROM %s WHERE ctid = ANY (ARRAY(%s))`, c.table, c.rows), now.Add(-c.keep))
+}
+
+// inBatches runs a statement that deletes up to $2 rows before $1, until there are no more or it was run often enough.
+func (db *DB) inBatches(ctx context.Context, table, statement string, before any) (deleted int64, err error) {
 	for range cleanBatches {
-		tag, err := db.pool.Exec(ctx, statement, now.Add(-c.keep), cleanBatch)
+		tag, err := db.pool.Exec(ctx, statement, before, cleanBatch)
 		deleted += tag.RowsAffected()
 		if err != nil {
-			return deleted, translate(err, "delete expired rows of "+c.table)
+			return deleted, translate(err, "delete expired rows of "+table)
 		}
 		if tag.RowsAffected() < cleanBatch {
 			break

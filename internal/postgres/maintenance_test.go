@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"posthorn/internal/postgres"
+	"posthorn/internal/posthorn"
 	"posthorn/internal/testkit"
 )
 
@@ -33,6 +34,17 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 		('recent', 1, $1::timestamptz - interval '23 hours', $1::timestamptz - interval '23 hours')`, now)
 	exec(t, db, `INSERT INTO activity_minutes (tenant_id, minute, shard, low, medium, high, critical, unrated, errors)
 		SELECT $1, $2::timestamptz - d * interval '1 day', 0, 1, 0, 0, 0, 0, 0 FROM generate_series(0, 70) d`, tenant, now)
+	exec(t, db, `INSERT INTO webhook_minutes (webhook_id, minute, shard, tenant_id, succeeded, failed, dead, latency)
+		SELECT $1, $2::timestamptz - d * interval '1 day', 0, $1, 1, 0, 0, '{0}' FROM generate_series(0, 70) d`, tenant, now)
+	exec(t, db, `INSERT INTO event_keys (tenant_id, key, event_id, expires_at)
+		SELECT $1, i::text, $1, $2::timestamptz + (i - 20) * interval '1 second' FROM generate_series(0, 29) i`, tenant, now)
+	exec(t, db, `INSERT INTO signing_secrets (id, tenant_id, secret, last_four, created_at, created_by, expires_at) VALUES
+		(gen_random_uuid(), $1, '', '', $2, '', $2::timestamptz - interval '1 second'),
+		(gen_random_uuid(), $1, '', '', $2, '', $2::timestamptz + interval '1 hour'), (gen_random_uuid(), $1, '', '', $2, '', NULL)`, tenant, now)
+	for _, table := range []string{"dead_letters (delivery_id, tenant_id, webhook_id, failed_at) VALUES ($1, $2, $2, now())", "cancelled_deliveries (delivery_id, tenant_id) VALUES ($1, $2)"} {
+		exec(t, db, `INSERT INTO `+table, uuid.UUID(posthorn.NewEventID()), tenant)
+		exec(t, db, `INSERT INTO `+table, uuid.UUID{0: 1}, tenant) // of a day that was dropped long ago
+	}
 
 	report, err := postgres.NewMaintenance(db, postgres.Retention{Events: testkit.EventRetention}).RunOnceAt(t.Context(), now)
 	if err != nil {
@@ -40,6 +52,7 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 	}
 	for table, want := range map[string]struct{ deleted, left int64 }{
 		"idempotency_keys": {2500, 101}, "sessions": {1, 1}, "sign_in_failures": {1, 2}, "activity_minutes": {8, 63},
+		"webhook_minutes": {8, 63}, "event_keys": {20, 10}, "signing_secrets": {1, 2}, "dead_letters": {1, 1}, "cancelled_deliveries": {1, 1},
 	} {
 		var left int64
 		if err := db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&left); err != nil {

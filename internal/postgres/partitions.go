@@ -28,10 +28,10 @@ type Retention struct {
 func (r Retention) tables() []partitioned {
 	return []partitioned{
 		{table: tableActivity, retention: r.Activity},
-		{table: tableEvents, retention: r.Events, keptBy: pendingDeliveries},
-		// Deliveries are updated in place, which needs room in each page.
-		{table: tableDeliveries, retention: r.Events, keptBy: pendingDeliveries, storage: "fillfactor = 50"},
 		{table: tableAttempts, retention: r.Events},
+		// Deliveries are updated in place, which needs room in each page. They go before the events that they send.
+		{table: tableDeliveries, retention: r.Events, keptBy: pendingDeliveries, storage: "fillfactor = 50"},
+		{table: tableEvents, retention: r.Events, keptBy: pendingDeliveries},
 	}
 }
 

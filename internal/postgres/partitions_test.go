@@ -105,8 +105,8 @@ func TestTheHorizonMovesWithTheMonths(t *testing.T) {
 		t.Errorf("after four idle months the horizon is %v, %v; want that nothing is covered", h, err)
 	}
 	report := runAt(t, db, twoDays, late)
-	if len(report.Dropped) != 9 {
-		t.Errorf("dropped %d partitions of events, want all 9", len(report.Dropped))
+	if len(report.Dropped) != 3*9 {
+		t.Errorf("dropped %d partitions of events, deliveries and attempts, want all 27", len(report.Dropped))
 	}
 	h, err := db.PartitionHorizon(t.Context(), late)
 	if err != nil || !h["events"].Equal(at(t, "2026-07-18")) || !h["user_activity_history"].Equal(at(t, "2026-10-01")) {
@@ -152,11 +152,13 @@ func TestRetentionDropsExactlyWhatIsWhollyBehindIt(t *testing.T) {
 	}
 	now := at(t, "2026-03-14 00:00")
 	report := runAt(t, db, twoDays, now)
-	var dropped []string
+	var dropped, want []string
 	for _, s := range report.Dropped {
 		dropped = append(dropped, s.Name)
 	}
-	want := []string{"events_p20260309_20260310", "events_p20260310_20260311", "events_p20260311_20260312"}
+	for _, table := range []string{"attempts", "deliveries", "events"} {
+		want = append(want, table+"_p20260309_20260310", table+"_p20260310_20260311", table+"_p20260311_20260312")
+	}
 	if !slices.Equal(dropped, want) {
 		t.Errorf("dropped %v, want %v", dropped, want)
 	}

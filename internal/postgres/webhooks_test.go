@@ -53,11 +53,11 @@ func entryFor(w *posthorn.Webhook, action posthorn.Action) posthorn.AuditEntry {
 	return posthorn.AuditEntry{ID: posthorn.NewAuditID(), TenantID: w.TenantID, Actor: posthorn.CommandLine(), Action: action, Subject: w.ID.String()}
 }
 
-func insertHook(t *testing.T, store *postgres.Webhooks, tenant posthorn.TenantID, change func(*posthorn.Webhook)) posthorn.Webhook {
-	t.Helper()
+func insertHook(tb testing.TB, store *postgres.Webhooks, tenant posthorn.TenantID, change func(*posthorn.Webhook)) posthorn.Webhook {
+	tb.Helper()
 	w, secret := hook(tenant, change)
-	if _, err := store.InsertWebhook(t.Context(), w, secret, nil, entryFor(&w, posthorn.ActionWebhookCreated)); err != nil {
-		t.Fatal(err)
+	if _, err := store.InsertWebhook(tb.Context(), w, secret, nil, entryFor(&w, posthorn.ActionWebhookCreated)); err != nil {
+		tb.Fatal(err)
 	}
 	return w
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -114,9 +115,10 @@ func (s *Webhooks) UpdateWebhook(
 	})
 }
 
-// DeleteWebhook deletes a webhook, with its headers and secrets, and leaves its name and URL for the log.
+// DeleteWebhook deletes a webhook, with its headers and secrets, and leaves its name and URL for the log. What is due for it is
+// cancelled, now or by the next maintenance.
 func (s *Webhooks) DeleteWebhook(ctx context.Context, w posthorn.Webhook, at time.Time, entry posthorn.AuditEntry) error {
-	return s.db.inTx(ctx, "delete "+w.ID.String(), func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, "delete "+w.ID.String(), func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `WITH d AS (DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2 RETURNING id, tenant_id, name, url)
 INSERT INTO deleted_webhooks (id, tenant_id, name, url, deleted_at, deleted_by) SELECT id, tenant_id, name, url, $3, $4 FROM d`,
 			w.TenantID.UUID(), w.ID.UUID(), at, entry.Actor.Name)
@@ -126,22 +128,16 @@ INSERT INTO deleted_webhooks (id, tenant_id, name, url, deleted_at, deleted_by) 
 		if tag.RowsAffected() == 0 {
 			return pgx.ErrNoRows
 		}
-		if err := cancelDue(ctx, tx, w.ID); err != nil {
-			return err
-		}
 		return writeAudit(ctx, tx, entry)
 	})
-}
-
-// cancelDue ends the deliveries of a webhook that is gone. The rows are locked in order, so that it cannot deadlock with
-// results that come in.
-func cancelDue(ctx context.Context, tx pgx.Tx, id posthorn.WebhookID) error {
-	_, err := tx.Exec(ctx, `WITH d AS MATERIALIZED (SELECT delivery_id FROM due WHERE webhook_id = $1 ORDER BY delivery_id FOR UPDATE),
- gone AS (DELETE FROM due USING d WHERE due.delivery_id = d.delivery_id),
- s AS (UPDATE deliveries SET state = 'cancelled', reason = 'The webhook was deleted', finished_at = now() FROM d WHERE id = d.delivery_id
-       RETURNING id, tenant_id)
-INSERT INTO cancelled_deliveries (delivery_id, tenant_id) SELECT id, tenant_id FROM s ON CONFLICT DO NOTHING`, id.UUID())
-	return err
+	if err != nil {
+		return err
+	}
+	if _, err := s.db.cancelOrphans(ctx, w.ID); err != nil {
+		s.db.log.WarnContext(ctx, "deliveries of a deleted webhook are left to the maintenance",
+			slog.String("webhook_id", w.ID.String()), slog.Any("error", err))
+	}
+	return nil
 }
 
 // ReplaceSecret makes a new secret the current one, unless its form was sent before.

@@ -10,6 +10,8 @@ type ClaimRequest struct {
 	Skip []WebhookID
 	// PerWebhook and Limit bound what is claimed of one webhook, and altogether.
 	PerWebhook, Limit int
+	// Bytes bounds the data of what is claimed; one delivery is claimed however large it is. 0 is no bound.
+	Bytes int
 	// Lease is what the claimed deliveries are reserved with.
 	Lease Lease
 }

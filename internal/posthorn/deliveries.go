@@ -116,6 +116,9 @@ func noDelivery(err error, id DeliveryID) error {
 // ErrNoWebhookToReplay is the Conflict of a delivery that has nowhere to go.
 var ErrNoWebhookToReplay = Errorf(Conflict, "Its webhook was deleted, so it cannot be sent again.")
 
+// ErrNoEventToReplay is the Conflict of a delivery that has nothing to send.
+var ErrNoEventToReplay = Errorf(Conflict, "Its event is past the retention, so it cannot be sent again.")
+
 // ErrNotPending is the Conflict of stopping what is not under way.
 var ErrNotPending = Errorf(Conflict, "This delivery is not pending: there is nothing to stop.")
 

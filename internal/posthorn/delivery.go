@@ -46,6 +46,12 @@ const (
 	DeliveryCancelled DeliveryState = "cancelled"
 )
 
+// The reasons for which Posthorn itself cancels deliveries.
+const (
+	CancelledWithWebhook  = "The webhook was deleted"
+	CancelledWithoutEvent = "The event is past the retention and no longer kept"
+)
+
 // DeliveryStatus is how a delivery is shown: in three words.
 type DeliveryStatus string
 
