@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -122,15 +124,17 @@ func claimDue(ctx context.Context, tx pgx.Tx, r posthorn.ClaimRequest) (jobs []p
 // Release gives leases back without an attempt.
 func (s *Dispatching) Release(ctx context.Context, releases []posthorn.Release) error {
 	n := len(releases)
+	// In order, so that two processes cannot deadlock.
+	releases = slices.SortedFunc(slices.Values(releases), func(a, b posthorn.Release) int { return bytes.Compare(a.DeliveryID[:], b.DeliveryID[:]) })
 	ids, tokens, waits := make([]uuid.UUID, n), make([]int64, n), make([]time.Duration, n)
 	for i, r := range releases {
 		ids[i], tokens[i], waits[i] = r.DeliveryID.UUID(), r.Token, max(time.Until(r.At), 0)
 	}
-	// In order, so that two processes cannot deadlock.
 	_, err := s.db.pool.Exec(ctx, `WITH r AS MATERIALIZED (
-  SELECT due.delivery_id, i.wait FROM unnest($1::uuid[], $2::bigint[], $3::interval[]) AS i (id, token, wait)
-    JOIN due ON due.delivery_id = i.id AND due.lease_token = i.token ORDER BY due.delivery_id FOR UPDATE OF due)
-UPDATE due SET lease_token = 0, next_attempt_at = now() + r.wait FROM r WHERE due.delivery_id = r.delivery_id`, ids, tokens, waits)
+  SELECT i.id, i.wait FROM unnest($1::uuid[], $2::bigint[], $3::interval[]) AS i (id, token, wait)
+   CROSS JOIN LATERAL (SELECT FROM due WHERE delivery_id = i.id AND lease_token = i.token FOR UPDATE) leased)
+UPDATE due SET lease_token = 0, next_attempt_at = now() + r.wait
+  FROM r WHERE due.delivery_id = r.id AND due.delivery_id = ANY (ARRAY(SELECT id FROM r))`, ids, tokens, waits)
 	return translate(err, fmt.Sprintf("release %d deliveries", n))
 }
 

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +20,8 @@ import (
 // deadlock; those of tests are not kept. The answer names the deliveries that were written, and says of each whether the
 // webhook has been failing or is throttled. Times to come are by the clock of the database, which all processes share.
 //
-// It is planned once, for ten results, and runs with hundreds: held hands everything on, for joins between the steps would
-// compare row by row.
+// It is planned once, perhaps while the tables are empty, and runs with hundreds of results: held hands everything on, for joins
+// between the steps would compare row by row, and the other tables are looked into by their ids in so many words.
 var finishSQL = `
 WITH held AS MATERIALIZED (
   SELECT r.* FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::interval[], $5::int[], $6::int[], $7::text[], $8::text[],
@@ -30,17 +32,18 @@ WITH held AS MATERIALIZED (
          attempt_id, tenant_id, webhook_id, started_at, status_code, error_class, error, remote_address, http_version,
          request_headers, response_headers, response_body, truncated, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms,
          bucket, test)
-    JOIN due ON due.delivery_id = r.delivery_id AND due.lease_token = r.token
-   ORDER BY due.delivery_id FOR UPDATE OF due),
+   CROSS JOIN LATERAL (SELECT FROM due WHERE delivery_id = r.delivery_id AND lease_token = r.token FOR UPDATE) leased),
 done AS (
-  DELETE FROM due USING held h WHERE due.delivery_id = h.delivery_id AND h.wait IS NULL),
+  DELETE FROM due WHERE delivery_id = ANY (ARRAY(SELECT delivery_id FROM held WHERE wait IS NULL))),
 again AS (
   UPDATE due SET lease_token = 0, next_attempt_at = now() + h.wait, attempts = h.number, schedule = h.schedule
-    FROM held h WHERE due.delivery_id = h.delivery_id AND h.wait IS NOT NULL),
+    FROM held h WHERE due.delivery_id = h.delivery_id AND h.wait IS NOT NULL
+     AND due.delivery_id = ANY (ARRAY(SELECT delivery_id FROM held WHERE wait IS NOT NULL))),
 state AS (
   UPDATE deliveries d SET url = h.url, state = h.state, reason = h.reason, attempts = h.number, status_code = h.status_code,
          error_class = h.error_class, duration_ms = h.duration_ms::int, finished_at = CASE WHEN h.wait IS NULL THEN now() END
-    FROM held h WHERE d.id = h.delivery_id AND d.id BETWEEN $29 AND $30),
+    FROM held h WHERE d.id = h.delivery_id AND d.id BETWEEN $29 AND $30
+     AND d.id = ANY (ARRAY(SELECT delivery_id FROM held))),
 made AS (
   INSERT INTO attempts (id, delivery_id, tenant_id, webhook_id, number, started_at, url, status_code, error_class, error,
          remote_address, http_version, request_headers, response_headers, response_body, response_truncated, duration_ms,
@@ -132,9 +135,13 @@ func writeResults(
 	return held, troubled, err
 }
 
-// finishArgs turns results into the columns of finishSQL, followed by the first and the last id of a delivery.
+// finishArgs turns results into the columns of finishSQL, followed by the first and the last id of a delivery. They are sorted,
+// so that what is due is locked in one order and two processes cannot deadlock.
 func finishArgs(results []posthorn.Result) ([]any, error) {
 	n := len(results)
+	results = slices.SortedFunc(slices.Values(results), func(a, b posthorn.Result) int {
+		return bytes.Compare(a.Job.DeliveryID[:], b.Job.DeliveryID[:])
+	})
 	deliveries, tokens, states, waits := make([]uuid.UUID, n), make([]int64, n), make([]string, n), make([]*time.Duration, n)
 	numbers, schedules, reasons, urls := make([]int, n), make([]int, n), make([]string, n), make([]string, n)
 	attempts, tenants, webhooks, started := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n), make([]time.Time, n)
@@ -169,11 +176,10 @@ func finishArgs(results []posthorn.Result) ([]any, error) {
 		tls[i], firstByte[i] = orNull(milliseconds(o.TLS)), orNull(milliseconds(o.FirstByte))
 		buckets[i], tests[i] = posthorn.LatencyBucket(o.Total), j.Test
 	}
-	first, last := idRange(deliveries)
 	return []any{
 		deliveries, tokens, states, waits, numbers, schedules, reasons, urls, attempts, tenants, webhooks, started, statuses, classes,
 		faults, remotes, versions, requests, responses, bodies, truncated, totals, dns, connect, tls, firstByte, buckets, tests,
-		first, last,
+		deliveries[0], deliveries[n-1],
 	}, nil
 }
 

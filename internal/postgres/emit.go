@@ -67,8 +67,9 @@ func (o *Outbox) committed(e emitted) {
 // producers are upserted in order, so that two batches cannot deadlock. Writing the same batch again changes nothing, so it
 // can be repeated when the outcome of its commit was lost.
 //
-// It is planned once, for ten events, and runs with hundreds: steps that were joined would be compared row by row with each
-// other. So each hands on what the next needs, and membership is asked with IN, which is always hashed.
+// It is planned once, perhaps while the tables are empty, and runs with hundreds of events: steps that were joined would be
+// compared row by row with each other. So each hands on what the next needs, membership is asked with IN, which is always
+// hashed, and OFFSET 0 keeps the other tables from being read as a whole.
 //
 // The subscriptions that cover an event are those of posthorn.SubscriptionsFor. The answer has a row for each delivery, and
 // one with the id of the first for each event that was published before.
@@ -81,7 +82,8 @@ WITH inp AS MATERIALIZED (
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::bool[],
          $10::uuid[], $11::text[], $12::uuid[]) WITH ORDINALITY
          AS i (id, tenant_id, application, external_id, event, payload, occurred_at, key, test, webhook_id, misfits, activity_id, ord)
-    LEFT JOIN applications a ON i.application IS NULL AND a.tenant_id = i.tenant_id AND a.external_id = i.external_id),
+    LEFT JOIN LATERAL (SELECT id FROM applications
+                        WHERE i.application IS NULL AND tenant_id = i.tenant_id AND external_id = i.external_id OFFSET 0) a ON true),
 k AS (
   INSERT INTO event_keys AS ek (tenant_id, key, event_id, expires_at)
   SELECT tenant_id, key, id, now() + interval '7 days'
@@ -102,9 +104,11 @@ ev AS (
 m AS MATERIALIZED (
   SELECT r.ord, r.id AS event_id, r.tenant_id, r.event, r.application_id, r.test, delivery_id(r.id, w.id) AS id,
          w.id AS webhook_id, w.url, w.payload_scheme, w.revision
-    FROM res r JOIN webhooks w ON w.tenant_id = r.tenant_id
-     AND CASE WHEN r.webhook_id IS NOT NULL THEN w.id = r.webhook_id
-              ELSE w.state = 'active' AND (w.application_id IS NULL OR w.application_id = r.application_id) AND w.events && r.covering END
+    FROM res r CROSS JOIN LATERAL (
+      SELECT id, url, payload_scheme, revision FROM webhooks WHERE tenant_id = r.tenant_id
+         AND CASE WHEN r.webhook_id IS NOT NULL THEN id = r.webhook_id
+                  ELSE state = 'active' AND (application_id IS NULL OR application_id = r.application_id) AND events && r.covering END
+       OFFSET 0) w
    WHERE r.fresh),
 d AS (
   INSERT INTO deliveries (id, tenant_id, webhook_id, event_id, event, application_id, payload_scheme, test, created_at, url,
