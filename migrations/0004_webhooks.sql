@@ -25,7 +25,7 @@ CREATE TABLE webhooks (
     state_reason    text NOT NULL,
     state_since     timestamptz NOT NULL,
     state_by        text NOT NULL,
-    -- Counts the changes that people make, so that an edit of an old version is noticed.
+    -- Counts the changes of configuration, state and current secret, so that an edit of an old version is noticed.
     version         integer NOT NULL,
     created_at      timestamptz NOT NULL,
     created_by      text NOT NULL,

@@ -23,7 +23,7 @@ type APIKeys interface {
 
 // Where a program may present its API key. Only one of them is needed.
 const (
-	headerAPIKey = "X-API-Key"
+	headerAPIKey = "X-API-Key" //nolint:gosec // G101: a name, not a key
 	queryAPIKey  = "api_key"
 	bearer       = "Bearer"
 )
@@ -98,20 +98,20 @@ func answerAPIError(c *fiber.Ctx, f failure, err error) error {
 	return sendJSON(c, f.status, apiError{Error: f.message, Code: f.code, Fields: f.fields})
 }
 
-// badRequest reports a body that is not JSON at all. Its message is safe to show.
-type badRequest struct {
+// badRequestError reports a body that is not JSON at all. Its message is safe to show.
+type badRequestError struct {
 	message string
 	err     error
 }
 
-func (e *badRequest) Error() string {
+func (e *badRequestError) Error() string {
 	if e.err != nil {
 		return e.message + ": " + e.err.Error()
 	}
 	return e.message
 }
 
-func (e *badRequest) Unwrap() error { return e.err }
+func (e *badRequestError) Unwrap() error { return e.err }
 
 // readJSON returns the body of a request, which is one JSON value of at most limit bytes in UTF-8, and what it says is still to
 // be checked. Another type of content, or a compressed body, is Unsupported, a larger one TooLarge; everything else that is
@@ -125,15 +125,15 @@ func readJSON(c *fiber.Ctx, limit int) ([]byte, error) {
 	case kindIs(err, posthorn.TooLarge):
 		return nil, posthorn.Because(posthorn.TooLarge, "The request body is larger than "+byteLimit(limit)+".", err)
 	case kindIs(err, posthorn.Invalid):
-		return nil, &badRequest{"The request body did not arrive whole.", err}
+		return nil, &badRequestError{"The request body did not arrive whole.", err}
 	case err != nil:
 		return nil, err
 	case len(body) == 0:
-		return nil, &badRequest{message: "The request body is empty. Send JSON."}
+		return nil, &badRequestError{message: "The request body is empty. Send JSON."}
 	case !utf8.Valid(body):
-		return nil, &badRequest{message: "The request body is not UTF-8."}
+		return nil, &badRequestError{message: "The request body is not UTF-8."}
 	case !json.Valid(body):
-		return nil, &badRequest{message: "The request body is not valid JSON."}
+		return nil, &badRequestError{message: "The request body is not valid JSON."}
 	}
 	return body, nil
 }

@@ -163,6 +163,7 @@ func parseDeliveryQuery(in url.Values, loc *time.Location, now time.Time) (posth
 	if classes := parseList(&p, filterErrorClass, posthorn.ErrorClasses()); len(classes) > 0 {
 		f.ErrorClass = classes[0]
 	}
+	p.single(singleDeliveryFilters)
 	if text := p.one(filterStatusCode); text != "" {
 		var ok bool
 		if f.StatusCodes, ok = posthorn.ParseStatusRange(text); !ok {
@@ -178,6 +179,21 @@ func parseDeliveryQuery(in url.Values, loc *time.Location, now time.Time) (posth
 	f.From, f.To = p.period(loc, now)
 	page := p.page()
 	return f, page, posthorn.InvalidFields(p.sentence(), p.faults)
+}
+
+// singleDeliveryFilters are the parameters of the delivery log that take one value.
+var singleDeliveryFilters = []string{
+	filterWebhookID, filterEventID, filterDeliveryID, filterErrorClass, filterStatusCode, filterTest, filterText,
+	filterFrom, filterTo, filterRange, pageLimit, pageCursor,
+}
+
+// single refuses several values of a parameter that takes one: to go by the first would be to answer another question.
+func (p *queryParser) single(names []string) {
+	for _, name := range names {
+		if len(p.list(name)) > 1 {
+			p.faults[name] = "must be given once"
+		}
+	}
 }
 
 // parseIDFilter reads a parameter that is an id of a kind, zero when it is absent.

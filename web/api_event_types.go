@@ -12,6 +12,7 @@ import (
 // EventTypes is what the catalogue's pages and API need of posthorn.EventTypes.
 type EventTypes interface {
 	List(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.EventType, error)
+	Outline(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.EventType, error)
 	Get(ctx context.Context, tenant posthorn.TenantID, event string) (posthorn.EventType, error)
 	Put(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, in posthorn.EventTypePut) (made posthorn.EventType, created bool, err error)
 }

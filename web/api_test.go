@@ -261,7 +261,9 @@ func TestTheLogNamesTheKeyByItsIDAndNeverHoldsIt(t *testing.T) {
 	if err := server.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
-	<-served
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
 	text := log.String()
 	if strings.Contains(text, "0123456789abcdef") {
 		t.Errorf("the log has the key:\n%s", text)

@@ -102,6 +102,25 @@ func TestTheWebhookPagesAreAccessibleAndFit(t *testing.T) {
 		}},
 		at("webhook-delete-page", path.WebhookDelete(full)),
 		at("webhook-deactivate-page", path.WebhookDeactivate(full)),
+		at("webhook-rotate-page", path.WebhookRotateSecret(full)),
+		view{name: "webhook-deactivate", open: func(p *browserkit.Page) {
+			p.Goto(path.Webhook(full))
+			p.Click("main a", "Deactivate")
+			p.Visible(openModal, "Deactivate Ledger sync?")
+		}},
+		view{name: "webhook-rotate-faults", open: func(p *browserkit.Page) {
+			p.Goto(path.WebhookSettings(full))
+			p.Click("#secret a", "Rotate secret…")
+			p.Click(openModal+" summary", "Use your own secret")
+			p.Fill(openModal+" "+field(posthorn.FieldSecret), "short")
+			p.Click(openModal+" button", "Rotate secret")
+			p.Visible(openModal + " [aria-invalid=true]")
+		}},
+		view{name: "webhook-secret-rotated", open: func(p *browserkit.Page) {
+			p.Goto(path.WebhookRotateSecret(inactive)) // that of the disabled one is the API secret
+			p.Click("main button", "Rotate secret")
+			p.Visible(openModal + " " + secretValue)
+		}},
 		view{name: "webhook-rotate", open: func(p *browserkit.Page) {
 			p.Goto(path.WebhookSettings(full))
 			p.Click("#secret a", "Rotate secret…")
@@ -321,14 +340,31 @@ func TestWebhooksWorkWithoutScript(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
 	p := person(t, s)
+	p.Allow("POST /webhooks: 422")
 	p.DisableScript()
 	p.Goto(path.WebhookNew)
 	p.Fill(field(posthorn.FieldName), "Ledger sync")
 	p.Fill(field(posthorn.FieldURL), publicURL)
 	p.Click("#event-aml-all")
 	p.Click("#header-add")
-	p.Fill("#header-0", "X-Env")
-	p.Fill("[name="+pages.FieldHeaderValue+"]", "production")
+	p.Focused("#header-0")
+	p.Fill("#header-0", "X-Gone")
+	p.Click("#header-add")
+	p.Focused("#header-1")
+	p.Fill("#header-1", "X-Env")
+	p.Fill("#header-1 ~ [name="+pages.FieldHeaderValue+"]", "production")
+	p.Click("button[aria-label='Remove header X-Gone'], button[title='Remove header X-Gone']")
+	p.WaitCount("#headers [name="+pages.FieldHeaderName+"]", 1)
+	p.Wait(`document.querySelector("#header-0").value === "X-Env"`)
+
+	// What is wrong comes back as it was typed, and the field that says why has the focus.
+	p.Fill(field(posthorn.FieldURL), "ftp://ledger.example/hooks")
+	p.Click("main button", "Create webhook")
+	p.Focused("[name=url][aria-invalid=true][aria-describedby~=url-error]")
+	p.Visible("#url-error", "URL must be https")
+	p.Wait(`document.querySelector("[name=url]").value === "ftp://ledger.example/hooks" && document.querySelector("[name=name]").value === "Ledger sync" &&
+		document.querySelector("#event-aml-all").checked && document.querySelector("#header-0").value === "X-Env"`)
+	p.Fill(field(posthorn.FieldURL), publicURL)
 	p.Click("main button", "Create webhook")
 	p.Visible(secretValue)
 	p.Click("dialog input[type=checkbox]")
@@ -348,6 +384,15 @@ func TestWebhooksWorkWithoutScript(t *testing.T) {
 	p.Fill(field(posthorn.FieldName), "Renamed")
 	p.Click("main button", "Save changes")
 	p.Visible("h1", "Renamed")
+	p.Click("#secret a", "Rotate secret…")
+	p.Visible("main h1", "Rotate the signing secret of Renamed?")
+	p.Click("main button", "Rotate secret")
+	p.Visible(secretValue)
+	p.Click("dialog input[type=checkbox]")
+	p.Click("dialog button", "Done")
+	p.Hidden(secretValue)
+	p.Click("main button", "Use the new secret now")
+	p.Visible("#toasts", "Deliveries are signed with the new secret alone from now on.")
 	p.Goto(address + "/delete")
 	p.Fill(field(posthorn.FieldConfirm), "Renamed")
 	p.Click("main button", "Delete webhook")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -13,8 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/live"
+	"posthorn/internal/posthorn"
 	"posthorn/internal/sitekit"
 	"posthorn/views/path"
+	"posthorn/web"
 )
 
 // wire is a connection on which requests are written byte for byte.
@@ -373,5 +377,32 @@ func TestWhatCannotBeReadAsARequestIsAnsweredAndClosed(t *testing.T) {
 			checkHeaders(t, name, a.Header)
 			w.expectClosed()
 		})
+	}
+}
+
+func TestAServerThatIsStoppedBeforeItServesReturnsAtOnce(t *testing.T) {
+	t.Parallel()
+	server := web.New(web.Options{
+		Log: slog.New(slog.DiscardHandler), Live: live.NewHub(posthorn.ActivityNotice.Merge), CookieKeys: [][]byte{make([]byte, 32), make([]byte, 32)},
+	})
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	select {
+	case err := <-served:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it serves after it was stopped")
+	}
+	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
 	}
 }

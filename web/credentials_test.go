@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,9 +24,7 @@ func keyForm(t *testing.T, c *sitekit.Client, fields url.Values) url.Values {
 		t.Fatalf("%d, form key %q", a.StatusCode, formKey)
 	}
 	form := url.Values{"form_key": {formKey}, "name": {"Risk dashboard"}, "scopes": {"read", "publish"}, "expires_at": {""}}
-	for name, values := range fields {
-		form[name] = values
-	}
+	maps.Copy(form, fields)
 	return form
 }
 
@@ -306,6 +305,9 @@ func TestTheAPISecretIsRotatedWithAnOverlapThatCanBeEnded(t *testing.T) {
 	if got := text(page.HTML(t).Find("#api-secret .callout")); !strings.Contains(got, "The secret ending in "+old[len(old)-4:]+" signs until ") || strings.Contains(page.Text, secret) {
 		t.Errorf("callout %q", got)
 	}
+	if got := text(page.HTML(t).Find("#api-secret dl")); !containsAll(got, " by Owner", " · Rotate it to get a new one.") {
+		t.Errorf("facts %q", got)
+	}
 	if a := owner.Post(path.APISecretRetireOld, nil); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("retire: %d", a.StatusCode)
 	}
@@ -323,8 +325,13 @@ func TestAWrongRotationSaysWhatIsWrongAndNotTheSecret(t *testing.T) {
 	owner := s.SignedIn()
 	const own = "an own secret that is never repeated in any page of this product, as it is too long"
 	for _, v := range []struct{ overlap, own, at string }{
-		{"3600", own, "#secret-error"}, {"3600", "short", "#secret-error"}, {"604801", "", "#overlapSeconds-error"}, {"-1", "", "#overlapSeconds-error"},
-		{"x", "", "#overlapSeconds-error"}, {"99999999999999999999", "", "#overlapSeconds-error"}, {"", "", "#overlapSeconds-error"},
+		{"3600", own, "#secret-error"},
+		{"3600", "short", "#secret-error"},
+		{"604801", "", "#overlapSeconds-error"},
+		{"-1", "", "#overlapSeconds-error"},
+		{"x", "", "#overlapSeconds-error"},
+		{"99999999999999999999", "", "#overlapSeconds-error"},
+		{"", "", "#overlapSeconds-error"},
 	} {
 		a := owner.Post(path.APISecretRotate, rotateForm(t, owner, v.overlap, v.own))
 		if a.StatusCode != http.StatusUnprocessableEntity || text(a.HTML(t).Find(v.at)) == "" || v.own != "" && strings.Contains(a.Text, `"`+v.own+`"`) {

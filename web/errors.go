@@ -50,7 +50,7 @@ var statusOf = map[posthorn.Kind]int{
 
 // describe turns any error into what may be shown. What it does not know is a 500 that says nothing.
 func describe(err error) failure {
-	if e, ok := errors.AsType[*badRequest](err); ok {
+	if e, ok := errors.AsType[*badRequestError](err); ok {
 		return failure{status: http.StatusBadRequest, code: codeBadRequest, message: e.message}
 	}
 	if e, ok := errors.AsType[*posthorn.Error](err); ok {

@@ -168,7 +168,7 @@ func headerInputs(rows []pages.WebhookHeaderRow) *[]posthorn.HeaderInput {
 func (s *Server) webhookFormProps(c *fiber.Ctx, id posthorn.WebhookID, f pages.WebhookForm) (pages.WebhookFormProps, error) {
 	p := pages.WebhookFormProps{Form: f, ID: id}
 	var err error
-	if p.Types, err = s.EventTypes.List(c.UserContext(), tenantOf(c)); err != nil {
+	if p.Types, err = s.EventTypes.Outline(c.UserContext(), tenantOf(c)); err != nil {
 		return p, err
 	}
 	p.Applications, err = s.Webhooks.Applications(c.UserContext(), tenantOf(c))

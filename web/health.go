@@ -19,10 +19,14 @@ func (s *Server) healthz(c *fiber.Ctx) error {
 // readyz says whether the process can do its work, and if not, what is missing.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	if err := s.Ready.Ready(c.UserContext()); err != nil {
+	notes, err := s.Ready.Ready(c.UserContext())
+	if err != nil {
 		return sendJSON(c, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": describe(err).message})
 	}
-	return sendJSON(c, http.StatusOK, map[string]string{"status": "ready"})
+	return sendJSON(c, http.StatusOK, struct {
+		Status string   `json:"status"`
+		Notes  []string `json:"notes,omitempty"`
+	}{"ready", notes})
 }
 
 // static serves a built asset. Its name carries a hash of its content, so it never changes.

@@ -17,7 +17,7 @@ import (
 
 // showEventCatalogue is the list of event types: the page, or the list alone when the search changed.
 func (s *Server) showEventCatalogue(c *fiber.Ctx) error {
-	types, err := s.EventTypes.List(c.UserContext(), requestOf(c).signedIn.Tenant.ID)
+	types, err := s.EventTypes.Outline(c.UserContext(), requestOf(c).signedIn.Tenant.ID)
 	if err != nil {
 		return err
 	}

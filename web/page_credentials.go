@@ -37,7 +37,7 @@ const (
 // Titles of the pages.
 const (
 	credentialsTitle = "API credentials"
-	newAPIKeyTitle   = "New API key"
+	newAPIKeyTitle   = "New API key" //nolint:gosec // G101: a title, not a key
 )
 
 // webActor is the reader as the audit log names them, from the address of this request.
@@ -208,7 +208,7 @@ func (s *Server) revokeAPIKey(c *fiber.Ctx) error {
 		return err
 	}
 	p.Typed = formValue(c, posthorn.FieldConfirm)
-	if p.Confirm && p.Key.RevokedAt.IsZero() && p.Typed != p.Key.Name {
+	if p.Confirm && p.Key.RevokedAt.IsZero() && !posthorn.SameName(p.Typed, p.Key.Name) {
 		p.Fields = map[string]string{posthorn.FieldConfirm: "must be the name of the key: " + p.Key.Name}
 		return s.renderRevokeAPIKey(c, http.StatusUnprocessableEntity, p)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -94,48 +93,33 @@ func (s *Server) webhookList(c *fiber.Ctx) (pages.WebhookListProps, int, error) 
 	p := pages.WebhookListProps{FormKey: newFormKey(), Location: zoneOf(c), Now: time.Now()}
 	p.Filter, p.Values = webhookFilterOf(c)
 	var err error
-	if p.Types, err = s.EventTypes.List(ctx, tenant); err != nil {
+	if p.Types, err = s.EventTypes.Outline(ctx, tenant); err != nil {
 		return p, 0, err
 	}
 	if p.Applications, err = s.Webhooks.Applications(ctx, tenant); err != nil {
 		return p, 0, err
 	}
-	p.List, err = s.Webhooks.List(ctx, tenant, p.Filter)
+	page := p.Filter
+	page.Limit = webhooksPage
+	// What is no id of a webhook is that of none, and the list begins anew.
+	page.After, _ = posthorn.ParseWebhookID(c.Query(pageAfter))
+	page.Before, _ = posthorn.ParseWebhookID(c.Query(pageBefore))
+	p.List, err = s.Webhooks.List(ctx, tenant, page)
 	if f := describe(err); err != nil && f.fields != nil {
 		p.Fault = f.message
 		return p, f.status, nil
 	} else if err != nil {
 		return p, 0, err
 	}
-	p.Shown, p.Previous, p.Next = pageOfWebhooks(p.List.Webhooks, c.Query(pageAfter), c.Query(pageBefore))
-	if p.Any = p.List.Total() > 0; !p.Any && p.Filter != (posthorn.WebhookFilter{}) {
-		all, err := s.Webhooks.List(ctx, tenant, posthorn.WebhookFilter{})
-		p.Any = all.Total() > 0
-		return p, http.StatusOK, err
+	p.Shown, p.Any = p.List.Webhooks, p.List.Any
+	n := len(p.Shown)
+	if n > 0 && p.List.Skipped > 0 {
+		p.Previous = p.Shown[0].ID
+	}
+	if n > 0 && p.List.Skipped+n < p.List.Selected(p.Filter.State) {
+		p.Next = p.Shown[n-1].ID
 	}
 	return p, http.StatusOK, nil
-}
-
-// pageOfWebhooks cuts a page out of a list: what follows the webhook after, or what stands before the webhook before. A
-// webhook that the list does not have, as after it was deleted, begins it anew. previous and next are where the
-// neighbouring pages end and begin, zero at the ends.
-func pageOfWebhooks(list []posthorn.Webhook, after, before string) (shown []posthorn.Webhook, previous, next posthorn.WebhookID) {
-	at := func(id string) int {
-		return slices.IndexFunc(list, func(w posthorn.Webhook) bool { return id != "" && w.ID.String() == id })
-	}
-	from := at(after) + 1
-	if end := at(before); end >= 0 {
-		from = max(0, end-webhooksPage)
-	}
-	to := min(from+webhooksPage, len(list))
-	shown = list[from:to]
-	if from > 0 && len(shown) > 0 {
-		previous = shown[0].ID
-	}
-	if to < len(list) {
-		next = shown[len(shown)-1].ID
-	}
-	return shown, previous, next
 }
 
 // webhook finds the webhook that the path names.
@@ -151,7 +135,7 @@ func (s *Server) webhook(c *fiber.Ctx) (posthorn.WebhookDetail, error) {
 func (s *Server) webhookPage(c *fiber.Ctx, w *posthorn.WebhookDetail, tab string) (pages.WebhookPageProps, error) {
 	p := pages.WebhookPageProps{Webhook: *w, FormKey: newFormKey(), Location: zoneOf(c), Now: time.Now()}
 	var err error
-	if p.Types, err = s.EventTypes.List(c.UserContext(), tenantOf(c)); err != nil {
+	if p.Types, err = s.EventTypes.Outline(c.UserContext(), tenantOf(c)); err != nil {
 		return p, err
 	}
 	p.Page, err = s.webhookFrame(c, w, tab)

@@ -50,6 +50,7 @@ func visits(record string) []visit {
 	all := []visit{
 		{get, path.Healthz, path.Healthz, fine, fine, fine},
 		{get, path.Readyz, path.Readyz, fine, fine, fine},
+		{get, path.Metrics, path.Metrics, fine, fine, fine},
 		{get, static.URL("app.css"), path.Static + "*", fine, fine, fine},
 		{post, path.IngestActivity, path.IngestActivity, refused, refused, refused},
 		{get, path.Setup, path.Setup, conflict, goes(path.Home), goes(path.Home)},
@@ -71,6 +72,7 @@ func visits(record string) []visit {
 		all = append(all, visit{get, target, route, asked(target), fine, fine})
 	}
 	all = append(all, credentialVisits()...)
+	all = append(all, webhookVisits()...)
 	all = append(all, apiVisits()...)
 	all = append(all, catalogueVisits()...)
 	return append(all,
@@ -107,6 +109,31 @@ func credentialVisits() []visit {
 		adminVisit(post, path.APISecretRotate, path.APISecretRotate, wrong),
 		adminVisit(post, path.APISecretRetireOld, path.APISecretRetireOld, goes(path.Credentials)),
 	}
+}
+
+// webhookVisits exercise the pages around webhooks. Of those about one webhook the id is nobody's.
+func webhookVisits() []visit {
+	const get, post = http.MethodGet, http.MethodPost
+	all := []visit{
+		adminVisit(get, path.Webhooks, path.Webhooks, fine),
+		adminVisit(get, path.Webhooks+"?status=broken", path.Webhooks, wrong),
+		adminVisit(post, path.Webhooks, path.Webhooks, wrong),
+		adminVisit(get, path.WebhookNew, path.WebhookNew, fine),
+		adminVisit(post, path.WebhookNewHeaders, path.WebhookNewHeaders, fine),
+	}
+	nobodys := posthorn.WebhookID{15: 1}.String()
+	for _, page := range []func(id string) string{
+		path.Webhook, path.WebhookSettings, path.WebhookDeactivate, path.WebhookDelete, path.WebhookRotateSecret,
+	} {
+		all = append(all, adminVisit(get, page(nobodys), page(":id"), missing))
+	}
+	for _, action := range []func(id string) string{
+		path.WebhookSettings, path.WebhookSettingsHeaders, path.WebhookActivate, path.WebhookDeactivate, path.WebhookDuplicate,
+		path.WebhookDelete, path.WebhookRotateSecret, path.WebhookRetireSecrets,
+	} {
+		all = append(all, adminVisit(post, action(nobodys), action(":id"), missing))
+	}
+	return all
 }
 
 // apiVisits call every route of the API without a key: a session is none.
@@ -192,7 +219,14 @@ func TestEveryNameOfPackagePathResolves(t *testing.T) {
 		"ActivityRecord":       path.ActivityRecord(posthorn.ActivityID{}.String()), "ActivityRecordPage": path.ActivityRecordPage(posthorn.ActivityID{}.String()),
 		"Credentials": path.Credentials, "APIKeys": path.APIKeys, "APIKeyNew": path.APIKeyNew, "APIKeyRevoke": path.APIKeyRevoke("key_1"),
 		"APISecretReveal": path.APISecretReveal, "APISecretRotate": path.APISecretRotate, "APISecretRetireOld": path.APISecretRetireOld,
-		"With": path.With(path.Activity, url.Values{"q": {"a"}}),
+		"Webhooks": path.Webhooks, "WebhookNew": path.WebhookNew, "WebhookNewHeaders": path.WebhookNewHeaders, "Webhook": path.Webhook("wh_1"),
+		"WebhookSettings": path.WebhookSettings("wh_1"), "WebhookSettingsHeaders": path.WebhookSettingsHeaders("wh_1"),
+		"WebhookActivate": path.WebhookActivate("wh_1"), "WebhookDeactivate": path.WebhookDeactivate("wh_1"),
+		"WebhookDuplicate": path.WebhookDuplicate("wh_1"), "WebhookDelete": path.WebhookDelete("wh_1"),
+		"WebhookRotateSecret": path.WebhookRotateSecret("wh_1"), "WebhookRetireSecrets": path.WebhookRetireSecrets("wh_1"),
+		"API": path.API + "event-types", "APIWebhooks": path.APIWebhooks, "APIDeliveries": path.APIDeliveries, "APIEvents": path.APIEvents,
+		"Metrics": path.Metrics,
+		"With":    path.With(path.Activity, url.Values{"q": {"a"}}),
 	}
 	s := sitekit.Start(t)
 	for name := range file.Scope.Objects {

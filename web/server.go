@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -32,8 +33,9 @@ const (
 
 // Readiness says whether the server can do its work.
 type Readiness interface {
-	// Ready returns nil, or an error whose message says what is missing.
-	Ready(ctx context.Context) error
+	// Ready returns notes on what is wrong although the server can do its work, or an error whose message says what is
+	// missing. Anybody may read both.
+	Ready(ctx context.Context) (notes []string, err error)
 }
 
 // Options is what a Server is made of.
@@ -74,6 +76,10 @@ type Server struct {
 	app       *fiber.App
 	sessions  *sessionStore
 	crossSite *http.CrossOriginProtection
+
+	mu       sync.Mutex // guards what follows
+	listener net.Listener
+	stopped  bool
 }
 
 // New makes a server; it does not listen yet.
@@ -135,18 +141,40 @@ func endsTwice(h *fasthttp.RequestHeader) bool {
 
 var lengthLine = regexp.MustCompile(`(?im)^content-length[ \t]*:`)
 
-// Serve answers on a listener until Shutdown; it then returns nil.
+// Serve answers on a listener until Shutdown; it then returns nil, also when Shutdown came first.
 func (s *Server) Serve(ln net.Listener) error {
+	if !s.serves(ln) {
+		return nil
+	}
 	if err := s.app.Listener(ln); err != nil {
 		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
 	}
 	return nil
 }
 
+// serves notes the listener for Shutdown, or closes it when that has been called.
+func (s *Server) serves(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		_ = ln.Close()
+		return false
+	}
+	s.listener = ln
+	return true
+}
+
 // Shutdown ends the event streams, refuses new connections and waits for the requests in hand, as long as ctx allows.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Live.Close()
-	if err := s.app.ShutdownWithContext(ctx); err != nil {
+	err := s.app.ShutdownWithContext(ctx)
+	s.mu.Lock()
+	s.stopped = true
+	if s.listener != nil {
+		_ = s.listener.Close() // as Fiber has done, unless it had not begun with it
+	}
+	s.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("shut the server down: %w", err)
 	}
 	return nil

@@ -39,7 +39,7 @@ func TestTheListOfWebhooksIsFiltered(t *testing.T) {
 		"":                       {"Alpha", "Beta", "Gamma"},
 		"?status=inactive":       {"Gamma"},
 		"?status=disabled":       {},
-		"?q=BETA_100":         {"Beta"},
+		"?q=BETA_100":            {"Beta"},
 		"?q=alph&status=active":  {"Alpha"},
 		"?event=aml.match.found": {"Alpha", "Beta"},
 		"?event=user.created":    {"Alpha", "Gamma"},

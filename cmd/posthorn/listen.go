@@ -13,7 +13,7 @@ import (
 )
 
 // listenSecret is the variable with the secret: an argument is seen by every process of the machine.
-const listenSecret = "POSTHORN_LISTEN_SECRET" //nolint:gosec // G101: a name, not a secret
+const listenSecret = "POSTHORN_LISTEN_SECRET"
 
 // listenFlags are the arguments of the command.
 type listenFlags struct {

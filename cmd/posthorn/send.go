@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"unicode/utf8"
 
 	"posthorn/internal/app"
 	"posthorn/internal/posthorn"
@@ -93,6 +94,9 @@ func publish(ctx context.Context, b *app.Backend, tenant posthorn.TenantID, o ou
 			return posthorn.Published{}, fmt.Errorf("find an example of %s: %w", o.Event, err)
 		}
 		o.Data = t.Example
+	}
+	if !utf8.Valid(o.Data) || !json.Valid(o.Data) {
+		return posthorn.Published{}, errors.New("the data is not valid JSON")
 	}
 	body, err := o.body()
 	if err != nil {

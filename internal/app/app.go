@@ -13,6 +13,7 @@ import (
 
 	"posthorn/internal/config"
 	"posthorn/internal/live"
+	"posthorn/internal/metrics"
 	"posthorn/internal/postgres"
 	"posthorn/internal/posthorn"
 	"posthorn/views/path"
@@ -41,7 +42,7 @@ type App struct {
 // New opens the backend, makes the first owner where the configuration asks for one, and listens; it does not answer
 // yet. version is shown on the sign-in page. After an error nothing is left open.
 func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*App, error) {
-	backend, err := OpenBackend(ctx, cfg, log)
+	backend, err := openBackend(ctx, cfg, log, metrics.New())
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,9 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		Events:         posthorn.NewEventLog(postgres.NewEventLog(a.DB)),
 		Deliveries:     a.NewDeliveries(a.events, a.delivery.dispatcher.Wake),
 		Live:           a.hub,
-		Ready:          readiness{a.DB},
+		Ready:          readiness{a.DB, a.delivery.looks.last},
+		Metrics:        a.metrics.Handler(),
+		MetricsToken:   a.Config.MetricsToken.Reveal(),
 		BaseURL:        base,
 		TrustedProxies: a.Config.TrustedProxies,
 		CookieKeys:     a.Box.CookieKeys("session cookie"),

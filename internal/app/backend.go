@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/auth"
 	"posthorn/internal/config"
+	"posthorn/internal/metrics"
 	"posthorn/internal/pgserver"
 	"posthorn/internal/postgres"
 	"posthorn/internal/posthorn"
@@ -32,6 +33,8 @@ type Backend struct {
 	Targets    *posthorn.TargetPolicy
 	// Box seals what is kept encrypted.
 	Box *secretbox.Box
+	// metrics count what this process does, nil where nobody can ask for them.
+	metrics *metrics.Metrics
 	// Private is the private PostgreSQL, nil when DATABASE_URL names another.
 	Private *pgserver.Server
 	// webhookChanged tells the dispatcher of this process, where there is one, that a webhook was changed.
@@ -43,7 +46,11 @@ type Backend struct {
 // OpenBackend makes the missing secrets, starts or joins the private PostgreSQL where no DATABASE_URL is set, connects,
 // and brings the schema up to date. Every successful call needs one Close.
 func OpenBackend(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Backend, error) {
-	b, err := connect(ctx, cfg, log)
+	return openBackend(ctx, cfg, log, nil)
+}
+
+func openBackend(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics.Metrics) (*Backend, error) {
+	b, err := connect(ctx, cfg, log, m)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +61,7 @@ func OpenBackend(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Ba
 }
 
 // connect opens the database as it is: doctor looks at it without changing it.
-func connect(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Backend, error) {
+func connect(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics.Metrics) (*Backend, error) {
 	if err := cfg.EnsureSecrets(); err != nil {
 		return nil, err
 	}
@@ -62,7 +69,7 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Backen
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{Config: cfg, Log: log}
+	b := &Backend{Config: cfg, Log: log, metrics: m}
 	if b.Box, err = secretbox.New(keys...); err != nil {
 		return nil, fmt.Errorf("use POSTHORN_SECRET_KEY: %w", err)
 	}
@@ -73,7 +80,7 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Backen
 		}
 		url = b.Private.URL(pgserver.DefaultDatabase)
 	}
-	if b.DB, err = postgres.Open(ctx, postgres.Options{URL: url, Logger: log}); err != nil {
+	if b.DB, err = postgres.Open(ctx, postgres.Options{URL: url, Logger: log, Metrics: m}); err != nil {
 		return nil, errors.Join(err, b.Close(ctx))
 	}
 	b.accounts = postgres.NewAccounts(b.DB)

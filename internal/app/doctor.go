@@ -34,7 +34,7 @@ func Examine(ctx context.Context, environ []string) []Finding {
 	for _, w := range cfg.Warnings() {
 		findings = append(findings, Finding{Subject: "configuration", Fine: w})
 	}
-	b, err := connect(ctx, cfg, slog.New(slog.DiscardHandler))
+	b, err := connect(ctx, cfg, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return append(findings, Finding{Subject: "database", Problem: err.Error(), Remedy: "Start the database, or check DATABASE_URL."})
 	}
@@ -157,9 +157,14 @@ func examineDue(ctx context.Context, db *postgres.DB) Finding {
 	switch {
 	case err != nil:
 		f.Problem, f.Remedy = err.Error(), "Check that the user of DATABASE_URL may read the database."
-	case health.Neglected > 0:
-		f.Problem = fmt.Sprintf("one has been due for %s, and nothing is sent to its webhook %s", health.Neglected.Round(time.Second), health.Webhook)
+	case health.Still > 0:
+		f.Problem = fmt.Sprintf("one has been due for %s, and nothing was sent to any webhook lately; %s has waited longest",
+			health.Still.Round(time.Second), health.Webhook)
 		f.Remedy = "Start `posthorn serve` or `posthorn worker`; if one runs, its log says why it does not send."
+	case health.Stuck > 0:
+		f.Problem = fmt.Sprintf("nothing is sent to %s; that with the longest wait, of %s, is %s",
+			webhooks(health.Stuck), health.StuckFor.Round(time.Second), health.Webhook)
+		f.Remedy = "The log of `posthorn serve` says why. Where a secret cannot be opened, rotate it, or add its key to POSTHORN_SECRET_KEY."
 	default:
 		f.Fine = fmt.Sprintf("%d due, the oldest for %s", health.Due, health.Oldest.Round(time.Second))
 	}

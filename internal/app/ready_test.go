@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
+	"time"
 
 	"posthorn/internal/app"
 	"posthorn/internal/postgres"
@@ -50,23 +49,19 @@ func TestADeliveryThatNoDispatcherSendsIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	conn, err := pgx.Connect(t.Context(), s.Config.DatabaseURL.Reveal())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	for _, sql := range []string{
-		`UPDATE webhooks SET state_since = now() - interval '1 hour' WHERE id = $1`,
-		`INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
-VALUES (gen_random_uuid(), $1, now() - interval '10 minutes', 0, 0, 0, false)`,
-	} {
-		if _, err := conn.Exec(t.Context(), sql, id.UUID()); err != nil {
-			t.Fatal(err)
+	execute(t, s, `UPDATE webhooks SET state_since = now() - interval '1 hour' WHERE id = $1`, id.UUID())
+	execute(t, s, `INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
+VALUES (gen_random_uuid(), $1, now() - interval '10 minutes', 0, 0, 0, false)`, id.UUID())
+	for _, lastLook := range []time.Time{{}, time.Now().Add(-2 * time.Minute)} {
+		_, err = app.Ready(t.Context(), db, lastLook)
+		if posthorn.KindOf(err) != posthorn.Conflict || !strings.Contains(err.Error(), "10m0") || strings.Contains(err.Error(), made.ID) {
+			t.Errorf("readiness, with a dispatcher that looked at %v: %v", lastLook, err)
 		}
 	}
-	err = app.Ready(t.Context(), db)
-	if posthorn.KindOf(err) != posthorn.Conflict || !strings.Contains(err.Error(), "10m0") || !strings.Contains(err.Error(), made.ID) {
-		t.Errorf("readiness: %v", err)
+	// A dispatcher that looks can do no more about it.
+	notes, err := app.Ready(t.Context(), db, time.Now().Add(-30*time.Second))
+	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "1 active webhook") || strings.Contains(notes[0], made.ID) {
+		t.Errorf("readiness, with a dispatcher that looks: %q, %v", notes, err)
 	}
 	f := findingOn(t, s, "deliveries")
 	if !strings.Contains(f.Problem, "10m0") || !strings.Contains(f.Problem, made.ID) || !strings.Contains(f.Remedy, "posthorn worker") {

@@ -18,6 +18,10 @@ func (b *Backend) openWebhooks() {
 	b.EventTypes = posthorn.NewEventTypes(postgres.NewEventTypes(b.DB), jsonschema.Compiler{})
 	b.Webhooks = posthorn.NewWebhooks(postgres.NewWebhooks(b.DB), posthorn.WebhooksConfig{
 		Sealer: b.Box, Catalogue: b.EventTypes, CheckTarget: b.checkTarget,
+		CheckURL: func(url string) (rule string) {
+			_, rule = b.Targets.CheckURL(url)
+			return rule
+		},
 		Changed: func(id posthorn.WebhookID) {
 			if b.webhookChanged != nil {
 				b.webhookChanged(id)

@@ -72,11 +72,11 @@ const mark = `"mark":"`
 
 // readMark returns the number of an event and when it was sent, in nanoseconds since 1970.
 func readMark(body []byte) (number, sent int64, err error) {
-	at := bytes.Index(body, []byte(mark))
-	if at < 0 {
+	_, rest, ok := bytes.Cut(body, []byte(mark))
+	if !ok {
 		return 0, 0, fmt.Errorf("no mark in %.80q", body)
 	}
-	text, _, _ := bytes.Cut(body[at+len(mark):], []byte(`"`))
+	text, _, _ := bytes.Cut(rest, []byte(`"`))
 	first, second, _ := bytes.Cut(text, []byte("/"))
 	number, err = strconv.ParseInt(string(first), 10, 64)
 	if err == nil {

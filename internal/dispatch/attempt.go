@@ -36,6 +36,8 @@ func (d *Dispatcher) perform(ctx context.Context, t task) {
 	c := completion{lane: t.lane, round: t.round, job: t.job}
 	result := d.try(ctx, t, &c)
 	c.took = time.Since(began)
+	// Nobody needs the event any more. It would take memory for as long as the result cannot be written.
+	c.job.Data, result.Job.Data = nil, nil
 	d.count(&c)
 	d.log(ctx, &result)
 	c.decision = result.Decision
@@ -45,35 +47,60 @@ func (d *Dispatcher) perform(ctx context.Context, t task) {
 	d.done <- c
 }
 
-// try makes one request of a job, has it sent, and decides what follows.
-func (d *Dispatcher) try(ctx context.Context, t task, c *completion) posthorn.Result {
-	e, now := t.endpoint, time.Now()
-	request, err := e.Compose(&t.job, now)
+// try makes one request of a job, has it sent, and decides what follows. If any of that panics, it is as if nothing had come
+// back: one delivery that nobody can make sense of must not end the process, and with it everybody else's.
+func (d *Dispatcher) try(ctx context.Context, t task, c *completion) (r posthorn.Result) {
+	began := time.Now()
+	defer func() {
+		if fault := recover(); fault != nil {
+			d.logPanic(ctx, &t.job, fault)
+			r = d.faulty(ctx, t, c, began)
+		}
+	}()
+	e := t.endpoint
+	request, err := e.Compose(&t.job, began)
 	if err != nil {
 		d.opts.Logger.ErrorContext(ctx, "no request could be made", slog.String("delivery_id", t.job.DeliveryID.String()),
 			slog.String("webhook_id", t.job.WebhookID.String()), slog.Any("error", err))
 		c.unsent = true
-		return posthorn.UnsentResult(e, t.job, now)
+		return posthorn.UnsentResult(e, t.job, began)
 	}
-	outcome := d.send(ctx, request, now)
+	outcome := d.opts.Sender.Send(ctx, request)
 	c.interrupted = outcome.Interrupted
-	return posthorn.NewResult(e, t.job, outcome, e.RetryPolicy(&t.job).Decide(t.job.Schedule, outcome, rand.Float64()))
+	return decided(t, outcome)
 }
 
-// send has the sender make the attempt. If that panics, it is as if nothing had come back: one delivery that nobody can make
-// sense of must not end the process, and with it everybody else's.
-func (d *Dispatcher) send(ctx context.Context, r posthorn.Request, now time.Time) (o posthorn.Outcome) {
+// decided is the result of an attempt with what follows from it.
+func decided(t task, o posthorn.Outcome) posthorn.Result {
+	e := t.endpoint
+	return posthorn.NewResult(e, t.job, o, e.RetryPolicy(&t.job).Decide(t.job.Schedule, o, rand.Float64()))
+}
+
+// faulty is the result of an attempt in which Posthorn itself failed. It is decided on as ever; if that is what fails, the
+// delivery has come to its end, and is in the dead letter list.
+func (d *Dispatcher) faulty(ctx context.Context, t task, c *completion, began time.Time) (r posthorn.Result) {
+	c.interrupted = false
+	outcome := posthorn.Outcome{
+		StartedAt: began, ErrorClass: posthorn.ErrorProtocol, Error: "Posthorn failed while it made this attempt.",
+		Timings: posthorn.Timings{Total: time.Since(began)},
+	}
 	defer func() {
 		if fault := recover(); fault != nil {
-			d.opts.Logger.ErrorContext(ctx, "the attempt panicked", slog.String("panic", fmt.Sprint(fault)),
-				slog.String("stack", string(debug.Stack())))
-			o = posthorn.Outcome{
-				StartedAt: now, ErrorClass: posthorn.ErrorProtocol, Error: "Posthorn failed while it made this attempt.",
-				Timings: posthorn.Timings{Total: time.Since(now)},
+			d.logPanic(ctx, &t.job, fault)
+			c.unsent = true
+			r = posthorn.Result{
+				Job: t.job, Attempt: posthorn.NewAttemptID(), Outcome: outcome,
+				Decision: posthorn.Decision{State: posthorn.DeliveryFailed, Reason: "Failed: Posthorn itself failed at this delivery"},
 			}
 		}
 	}()
-	return d.opts.Sender.Send(ctx, r)
+	return decided(t, outcome)
+}
+
+func (d *Dispatcher) logPanic(ctx context.Context, j *posthorn.Job, fault any) {
+	d.opts.Logger.ErrorContext(ctx, "the attempt panicked", slog.String("delivery_id", j.DeliveryID.String()),
+		slog.String("webhook_id", j.WebhookID.String()), slog.String("panic", fmt.Sprint(fault)),
+		slog.String("stack", string(debug.Stack())))
 }
 
 // count adds the attempt to the counters.

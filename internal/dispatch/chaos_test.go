@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"posthorn/internal/dispatch"
@@ -18,7 +19,7 @@ func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T) { chaos(t, rand.New(rand.NewPCG(seed, 0))) })
+			synctest.Test(t, func(t *testing.T) { chaos(t, rand.New(rand.NewPCG(seed, 0))) })
 		})
 	}
 }
@@ -93,11 +94,14 @@ func chaos(t *testing.T, chance *rand.Rand) {
 			}
 			pass(t, time.Duration(below(5000))*time.Millisecond)
 		}
-		if below(2) == 0 {
+		torn := below(2) == 0
+		if torn {
 			port.cut()
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !torn {
+			t.Errorf("Run: %v", err)
+		}
 	}
 	s.locked(func() { failing = false })
 	start(t, dispatch.Options{Store: s, Sender: r})

@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"math"
-	"slices"
 	"time"
 
 	"posthorn/internal/posthorn"
 )
+
+// claimBytes bounds what one claim brings, in bytes.
+const claimBytes = 8 << 20
 
 // minPoll is the least time between two claims that nobody asked for.
 const minPoll = 50 * time.Millisecond
@@ -44,62 +46,73 @@ func (c *claims) time() time.Time {
 type claimed struct {
 	Claim
 	request ClaimRequest
-	err     error
+	// bytes is the room that was made for request.Limit jobs with what request.Bytes they may have.
+	bytes int
+	err   error
 }
 
 // mayClaim reports whether there is anything to claim for: a free slot, and some room in the queue.
 func (o *owner) mayClaim() bool {
-	return !o.claims.underWay && o.hasSlot() && o.room() >= max(o.d.opts.Queue/64, 1)
+	jobs, bytes := o.d.queued.room()
+	return !o.claims.underWay && o.hasSlot() && jobs >= max(o.d.opts.Queue/64, 1) && bytes >= o.d.opts.QueueBytes/64
 }
 
-// startClaim makes a claim when it is time for one. The room for what it brings is taken beforehand: half of what there is at
-// most, so that something is left for offers, however much there is to be claimed.
+// startClaim makes a claim when it is time for one. The room for what it brings is taken beforehand.
 func (o *owner) startClaim() {
 	if o.claims.time().After(o.now) || !o.mayClaim() {
 		return
 	}
-	r := ClaimRequest{After: o.claims.after, Skip: o.skip(), PerWebhook: o.claimShare(), Lease: o.d.NewLease()}
-	r.Limit = o.d.reserve(min(o.d.opts.ClaimLimit, max(o.room()/2, 1)))
-	if r.Limit == 0 {
+	r := ClaimRequest{After: o.claims.after, PerWebhook: o.claimShare(), Lease: o.d.NewLease()}
+	o.limit(&r)
+	limit, bytes := o.d.queued.promise(o.d.opts.ClaimLimit, claimBytes)
+	if limit == 0 {
 		return
 	}
+	r.Limit, r.Bytes = limit, bytes-limit*jobOverhead
 	r.PerWebhook = min(r.PerWebhook, r.Limit)
 	o.claims.underWay, o.claims.wanted = true, false
-	o.claim(r)
+	o.claim(r, bytes)
 }
 
-// skip lists the webhooks that can take no more. When one can again, there is another claim.
-func (o *owner) skip() []posthorn.WebhookID {
-	var ids []posthorn.WebhookID
+// limit names the webhooks that can take no more, and those that can take less than a whole share. When one can take more
+// again, there is another claim.
+func (o *owner) limit(r *ClaimRequest) {
 	for id, l := range o.lanes {
-		if o.wants(l) {
-			l.skipped = false
-			continue
+		l.skipped = false
+		switch n := o.wants(l); {
+		case n == 0:
+			r.Skip = append(r.Skip, id)
+			o.leaveOut(l)
+		case n < r.PerWebhook:
+			if r.Most == nil {
+				r.Most = map[posthorn.WebhookID]int{}
+			}
+			r.Most[id] = n
 		}
-		ids = append(ids, id)
-		o.leaveOut(l)
 	}
-	return ids
 }
 
 // tookClaim takes in the jobs of a claim and settles when to make the next.
 func (o *owner) tookClaim(c *claimed) {
 	o.claims.underWay = false
-	unused := c.request.Limit
 	if c.err != nil {
-		o.d.queued.Add(-int64(unused))
+		o.d.queued.give(c.request.Limit, c.bytes)
 		o.claims.errors++
 		o.claims.wanted = true
 		o.claims.notBefore = o.now.Add(backOff(o.claims.errors))
 		return
 	}
-	o.d.queued.Add(int64(len(c.Jobs) - unused))
+	brought := 0
 	for i := range c.Jobs {
-		o.accept(&c.Jobs[i], math.MaxInt)
+		brought += size(&c.Jobs[i])
+	}
+	o.d.queued.give(c.request.Limit-len(c.Jobs), c.bytes-brought)
+	for i := range c.Jobs {
+		o.accept(&c.Jobs[i], bound{math.MaxInt, math.MaxInt, horizon})
 	}
 	o.claims.errors, o.claims.notBefore = 0, time.Time{}
 	o.claims.after = c.Reached
-	if c.more() {
+	if o.leftSome(c) {
 		o.claims.wanted = true
 	}
 	o.claims.at = o.now.Add(spreadAtRandom(o.d.opts.MaxPoll))
@@ -111,24 +124,33 @@ func (o *owner) tookClaim(c *claimed) {
 	}
 }
 
-// more reports whether another claim would find something at once: when this one was full, or one webhook's share of it was;
-// and when it began in the middle, for what comes before that.
-func (c *claimed) more() bool {
-	if len(c.Jobs) >= c.request.Limit || !c.Reached.IsZero() || !c.request.After.IsZero() {
-		return true
+// leftSome reports whether another claim would find something at once: when this one was full, by jobs or by bytes, or one
+// webhook's share of it was; and when it began in the middle, for what comes before that. For a webhook that had less than a
+// whole share and filled that, there is another claim when its lane wants more.
+func (o *owner) leftSome(c *claimed) bool {
+	some := len(c.Jobs) >= c.request.Limit || !c.Reached.IsZero() || !c.request.After.IsZero()
+	of, bytes := map[posthorn.WebhookID]int{}, 0
+	for i := range c.Jobs {
+		id := c.Jobs[i].WebhookID
+		of[id]++
+		bytes += len(c.Jobs[i].Data)
+		most, less := c.request.Most[id]
+		switch l := o.lanes[id]; {
+		case !less:
+			some = some || of[id] >= c.request.PerWebhook
+		case of[id] >= most && l != nil:
+			l.skipped = true
+			o.claimAgain(l)
+		}
 	}
-	of := map[posthorn.WebhookID]int{}
-	return slices.ContainsFunc(c.Jobs, func(j posthorn.Job) bool {
-		of[j.WebhookID]++
-		return of[j.WebhookID] >= c.request.PerWebhook
-	})
+	return some || len(c.Jobs) > 0 && bytes+posthorn.MaxEventBytes > c.request.Bytes
 }
 
 // ask makes a claim.
-func (d *Dispatcher) ask(ctx context.Context, r ClaimRequest) claimed {
+func (d *Dispatcher) ask(ctx context.Context, r ClaimRequest, bytes int) claimed {
 	ctx, cancel := context.WithTimeout(ctx, d.opts.StoreTimeout)
 	defer cancel()
-	c := claimed{request: r}
+	c := claimed{request: r, bytes: bytes}
 	c.Claim, c.err = d.opts.Store.Claim(ctx, r)
 	d.stats.claims.Add(1)
 	if c.err != nil {

@@ -14,9 +14,8 @@ type Dispatcher struct {
 	opts  Options
 	stats counters
 
-	// queued counts the jobs in memory that have not begun, and the room that a claim under way has been promised. Whoever
-	// adds to it keeps it within Options.Queue, so that no channel below is ever full.
-	queued atomic.Int64
+	// queued counts the jobs in memory that have not begun. Offers keep within it, so that no channel below is ever full.
+	queued budget
 	// unwritten counts the attempts that are under way or have a result that is not written.
 	unwritten atomic.Int64
 
@@ -43,6 +42,7 @@ func New(opts Options) (*Dispatcher, error) {
 	}
 	return &Dispatcher{
 		opts:     opts,
+		queued:   budget{maxJobs: opts.Queue, maxBytes: opts.QueueBytes},
 		offers:   make(chan []posthorn.Job, opts.Queue),
 		wake:     make(chan struct{}, 1),
 		changed:  make(chan posthorn.WebhookID, 256),
@@ -66,7 +66,7 @@ func (d *Dispatcher) NewLease() posthorn.Lease {
 func (d *Dispatcher) Offer(jobs []posthorn.Job) {
 	taken := 0
 	if !d.stopped.Load() {
-		taken = d.reserve(len(jobs))
+		taken = d.queued.take(jobs)
 	}
 	if taken > 0 {
 		d.offers <- jobs[:taken:taken]
@@ -75,6 +75,7 @@ func (d *Dispatcher) Offer(jobs []posthorn.Job) {
 	for i := range jobs[taken:] {
 		d.giveBack(&jobs[taken+i], now, true)
 	}
+	clear(jobs[taken:]) // the others keep the slice alive, which must not keep this data
 }
 
 // Wake says that something is due: the claim loop looks at once. It never blocks.
@@ -86,20 +87,6 @@ func (d *Dispatcher) Changed(id posthorn.WebhookID) {
 	select {
 	case d.changed <- id:
 	default:
-	}
-}
-
-// reserve takes room in the queue for n jobs at most, and returns for how many.
-func (d *Dispatcher) reserve(n int) int {
-	for {
-		queued := d.queued.Load()
-		room := min(n, d.opts.Queue-int(queued))
-		if room <= 0 {
-			return 0
-		}
-		if d.queued.CompareAndSwap(queued, queued+int64(room)) {
-			return room
-		}
 	}
 }
 

@@ -16,10 +16,10 @@
 // start, or waits for something: its endpoint being loaded, a slot of its own, a time. The owner goes round the ring and
 // starts one job a lane and round. What holds a lane back:
 //
-//   - its own cap, Webhook.MaxInFlight, and its rate (rate.go);
+//   - its part of the webhook's cap, Webhook.MaxInFlight, and of its rate (rate.go);
 //   - its share: as many slots as all others leave free, but for an eighth that is kept for endpoints that answer quickly. So
 //     one webhook gets half of the slots at most, and however many hang, there is a slot for those that do not. The queue is
-//     shared in the same way;
+//     shared in the same way, by jobs and by bytes, and a lane has no more of it than it is going to start within 20 seconds;
 //   - its pace (pace.go): after ten failures in a row the lane closes, for 1 s at first and twice as long each time, up to
 //     5 minutes, and then one attempt probes. A success opens it again, one more slot for each. An answer that asks to be
 //     left alone closes it too. While a lane is closed, its jobs are given back, due when it opens.
@@ -29,7 +29,7 @@
 // and every few seconds anyway.
 //
 // A lease makes it safe. Who holds it may make one attempt, and results of a lost lease are dropped by the store. A job whose
-// lease is too short for its timeout and the grace of a stop is not begun. So whatever dies, even this process, the lease
+// lease is too short for its timeout and the grace of a stop is not begun but claimed anew. So whatever dies, even this process, the lease
 // runs out and the delivery is sent again: at least once. Results are written in batches of whatever is waiting (finish.go),
 // and as long as they cannot be written, few new attempts begin.
 //
@@ -37,5 +37,10 @@
 // end. What has not ended by then is cancelled with [ErrStopping] as its cause; such an attempt is no fault of the receiver and
 // does not count.
 //
-// Limits hold for one process: two dispatchers on one store send up to twice the rate of a webhook.
+// The limits of a webhook hold for all dispatchers on one store together: each has its part of them, divided by what
+// Options.Dispatchers counts and rounded up. So with n dispatchers there are up to n-1 attempts more, at once and in a second,
+// than divide evenly: one with a cap of 1 has n. They do not hold until the others have heard of a dispatcher that is new, for
+// 6 seconds at most, in which it sends its part beside theirs; and one that cannot reach the store for 15 seconds, and so is
+// counted by nobody, makes the attempts whose results it can still keep. When one stops, the others take its part over within
+// 6 seconds, when it dies within 21.
 package dispatch

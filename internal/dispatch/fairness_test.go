@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"posthorn/internal/dispatch"
@@ -15,7 +16,7 @@ import (
 func fastP99(t *testing.T, o dispatch.Options, disturb func(s *fakeStore, r *receivers, d *dispatch.Dispatcher)) time.Duration {
 	t.Helper()
 	var p99 time.Duration
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		o.Store, o.Sender = s, r
 		d, _ := start(t, o)
@@ -81,7 +82,7 @@ func TestWebhooksThatHangDoNotSlowAnotherDown(t *testing.T) {
 
 func TestAWebhookOfItsOwnBacklogSharesWithOthers(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		large, small := s.webhook(t, "https://large", nil), s.webhook(t, "https://small", nil)
 		r.on("https://large", takes(100*time.Millisecond, 200))

@@ -119,18 +119,18 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // pass lets time go by, and everything happen that happens in it.
-func pass(t testing.TB, d time.Duration) {
-	t.Helper()
-	sleep(t.Context(), d)
+func pass(tb testing.TB, d time.Duration) {
+	tb.Helper()
+	sleep(tb.Context(), d)
 	synctest.Wait()
 }
 
 // start runs a dispatcher. What it returns stops it, and checks that the stop was clean; the end of the test does so too.
-func start(t testing.TB, o dispatch.Options) (d *dispatch.Dispatcher, stop func()) {
-	t.Helper()
+func start(tb testing.TB, o dispatch.Options) (d *dispatch.Dispatcher, stop func()) {
+	tb.Helper()
 	d, err := dispatch.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -138,10 +138,10 @@ func start(t testing.TB, o dispatch.Options) (d *dispatch.Dispatcher, stop func(
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 	})
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return d, stop
 }
 
@@ -152,10 +152,4 @@ func offer(s *fakeStore, d *dispatch.Dispatcher, id posthorn.WebhookID, n int, e
 	handed := append([]posthorn.Job(nil), jobs...)
 	d.Offer(handed)
 	return jobs
-}
-
-// bubble runs a test in its own time.
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
 }

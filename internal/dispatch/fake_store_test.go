@@ -26,8 +26,11 @@ type fakeStore struct {
 	fenced   int
 	loads    map[posthorn.WebhookID]int
 	releases []int // the size of each call
+	claims   []dispatch.ClaimRequest
 	// err, when it is not nil, says what a call fails with: "claim", "finish", "release", "endpoint".
 	err func(call string) error
+	// refuseEndpoint says which endpoint cannot be read.
+	refuseEndpoint func(id posthorn.WebhookID) error
 	// refuse says which result the store cannot write.
 	refuse func(r *posthorn.Result) bool
 }
@@ -51,11 +54,11 @@ func newStore() *fakeStore {
 }
 
 // webhook adds a webhook; edit may be nil.
-func (s *fakeStore) webhook(t testing.TB, url string, edit func(*posthorn.Webhook)) posthorn.WebhookID {
-	t.Helper()
+func (s *fakeStore) webhook(tb testing.TB, url string, edit func(*posthorn.Webhook)) posthorn.WebhookID {
+	tb.Helper()
 	secret, rule := posthorn.ParseSigningSecret("the secret of all tests here")
 	if rule != "" {
-		t.Fatalf("secret %s", rule)
+		tb.Fatalf("secret %s", rule)
 	}
 	w := posthorn.Webhook{
 		ID: posthorn.NewWebhookID(), URL: url, Signature: posthorn.Signature{Scheme: posthorn.SchemeStandard},
@@ -124,7 +127,9 @@ func (s *fakeStore) Claim(ctx context.Context, r dispatch.ClaimRequest) (dispatc
 		return dispatch.Claim{}, errAway
 	}
 	now := time.Now()
+	s.claims = append(s.claims, r)
 	var c dispatch.Claim
+	size := 0
 	for _, id := range slices.SortedFunc(maps.Keys(s.due), compareIDs) {
 		e := s.webhooks[id]
 		for _, row := range s.due[id] {
@@ -147,11 +152,18 @@ func (s *fakeStore) Claim(ctx context.Context, r dispatch.ClaimRequest) (dispatc
 			}
 			return bytes.Compare(a.job.DeliveryID[:], b.job.DeliveryID[:])
 		})
-		for _, row := range rows[:min(len(rows), r.PerWebhook, r.Limit-len(c.Jobs))] {
+		share := r.PerWebhook
+		if most, ok := r.Most[id]; ok {
+			share = min(share, most)
+		}
+		for _, row := range rows[:min(len(rows), share, r.Limit-len(c.Jobs))] {
+			if size += len(row.job.Data); size > r.Bytes && len(c.Jobs) > 0 {
+				break
+			}
 			row.job.Lease, row.job.Revision, row.at = r.Lease, e.Revision, r.Lease.Expires
 			c.Jobs = append(c.Jobs, row.job)
 		}
-		if len(c.Jobs) == r.Limit {
+		if len(c.Jobs) == r.Limit || size > r.Bytes {
 			c.Reached = id
 		}
 	}
@@ -227,6 +239,11 @@ func (s *fakeStore) Endpoint(ctx context.Context, id posthorn.WebhookID) (*posth
 		return nil, errAway
 	}
 	s.loads[id]++
+	if s.refuseEndpoint != nil {
+		if err := s.refuseEndpoint(id); err != nil {
+			return nil, err
+		}
+	}
 	e, ok := s.webhooks[id]
 	if !ok {
 		return nil, posthorn.Errorf(posthorn.NotFound, "Not found")

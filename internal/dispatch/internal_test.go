@@ -21,10 +21,11 @@ func TestThePausesOfALaneDoubleUpToFiveMinutes(t *testing.T) {
 			t.Fatalf("closed after %d failures", i+1)
 		}
 	}
-	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+	for _, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+		want := time.Duration(seconds) * time.Second
 		p.failed(p.round, now, 0.5)
-		if got := p.closedUntil.Sub(now); got != want*time.Second || p.allowed(32) != 1 {
-			t.Fatalf("closed for %v with %d slots, want %v and 1", got, p.allowed(32), want*time.Second)
+		if got := p.closedUntil.Sub(now); got != want || p.allowed(32) != 1 {
+			t.Fatalf("closed for %v with %d slots, want %v and 1", got, p.allowed(32), want)
 		}
 		now = p.closedUntil
 	}
@@ -83,6 +84,74 @@ func TestTheRateIsNeverExceeded(t *testing.T) {
 				t.Fatalf("%d in a second of %d", n, perSecond)
 			}
 		}
+	})
+}
+
+func TestAPanicWhereARequestIsMadeOrAResultDecidedEndsTheDelivery(t *testing.T) {
+	t.Parallel()
+	d, err := New(Options{Store: struct{ Store }{}, Sender: SenderFunc(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without an endpoint there is nothing to make a request of, and nothing to decide by.
+	job := posthorn.Job{DeliveryID: posthorn.DeliveryID{1}, Attempt: 1, Schedule: 1, Data: []byte(`{}`)}
+	d.perform(t.Context(), task{lane: &lane{}, job: job})
+	result, end := <-d.results, <-d.done
+	if result.Decision.State != posthorn.DeliveryFailed || result.Decision.Reason == "" || result.Job.DeliveryID != job.DeliveryID {
+		t.Errorf("result %+v", result)
+	}
+	if result.Outcome.ErrorClass != posthorn.ErrorProtocol || result.Attempt.IsZero() {
+		t.Errorf("outcome %+v", result.Outcome)
+	}
+	if !end.unsent || end.interrupted {
+		t.Errorf("completion %+v", end)
+	}
+}
+
+func TestTheBytesOfAQueueAreThoseOfItsJobs(t *testing.T) {
+	t.Parallel()
+	var q queue
+	for n := range 10 {
+		q.push(&posthorn.Job{Data: make([]byte, n)})
+	}
+	if want := 45 + 10*jobOverhead; q.bytes != want {
+		t.Errorf("%d bytes, want %d", q.bytes, want)
+	}
+	q.pop()
+	q.pop()
+	q.cut(5)
+	if want := 2 + 3 + 4 + 5 + 6 + 5*jobOverhead; q.bytes != want {
+		t.Errorf("%d bytes, want %d", q.bytes, want)
+	}
+	if q.cut(0); q.bytes != 0 {
+		t.Errorf("%d bytes in an empty queue", q.bytes)
+	}
+}
+
+func TestABudgetIsNeverExceededByOffersAndClaims(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := budget{maxJobs: rapid.IntRange(1, 100).Draw(t, "jobs"), maxBytes: rapid.IntRange(1, 100_000).Draw(t, "bytes")}
+		t.Repeat(map[string]func(*rapid.T){
+			"offer": func(t *rapid.T) {
+				jobs := make([]posthorn.Job, rapid.IntRange(0, 20).Draw(t, "offered"))
+				for i := range jobs {
+					jobs[i].Data = make([]byte, rapid.IntRange(0, 5000).Draw(t, "data"))
+				}
+				b.take(jobs)
+			},
+			"claim": func(t *rapid.T) {
+				jobs, bytes := b.promise(rapid.IntRange(1, 50).Draw(t, "limit"), rapid.IntRange(1, 50_000).Draw(t, "most"))
+				if jobs > 0 && bytes-jobs*jobOverhead <= 0 {
+					t.Fatalf("%d jobs are promised %d bytes", jobs, bytes)
+				}
+			},
+			"": func(t *rapid.T) {
+				if jobs, bytes := b.used(); jobs > b.maxJobs || bytes > b.maxBytes || jobs < 0 || bytes < 0 {
+					t.Fatalf("%d jobs and %d bytes of %d and %d", jobs, bytes, b.maxJobs, b.maxBytes)
+				}
+			},
+		})
 	})
 }
 

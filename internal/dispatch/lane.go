@@ -13,6 +13,12 @@ const inactiveAge = time.Second
 // quickEnough is within what an attempt has to end for its endpoint to be quick.
 const quickEnough = time.Second
 
+// The time that an attempt is taken to need as long as no answer tells, and at least.
+const (
+	assumedTook = time.Second / 2
+	leastTook   = time.Millisecond
+)
+
 // lane is one webhook: its jobs in hand, and what is known of its endpoint. It belongs to the owner.
 type lane struct {
 	id posthorn.WebhookID
@@ -36,6 +42,10 @@ type lane struct {
 
 	pace pace
 	rate rate
+	// dispatchers is how many share the limits of the webhook.
+	dispatchers int
+	// took is how long attempts take, as a moving average, 0 before the first has ended.
+	took time.Duration
 	// quick means that the latest attempt to end was quickEnough.
 	quick bool
 
@@ -78,13 +88,46 @@ func (l *lane) closedUntil(now time.Time) time.Time {
 }
 
 // limit is how many attempts may run at once, apart from the shares of others.
-func (l *lane) limit() int { return max(l.endpoint.Webhook.MaxInFlight, 1) }
+func (l *lane) limit() int { return part(max(l.endpoint.Webhook.MaxInFlight, 1), l.dispatchers) }
+
+// divide shares the limits of the webhook among a number of dispatchers.
+func (l *lane) divide(dispatchers int) {
+	l.dispatchers = dispatchers
+	if l.endpoint != nil {
+		l.rate.set(part(l.endpoint.Webhook.RateLimit, dispatchers))
+	}
+}
+
+// part is what one of several gets, rounded up.
+func part(whole, parts int) int { return (whole + parts - 1) / parts }
+
+// measure notes how long an attempt took.
+func (l *lane) measure(took time.Duration) {
+	if l.took == 0 {
+		l.took = max(took, leastTook)
+		return
+	}
+	l.took = max(l.took+(took-l.took)/16, leastTook)
+}
+
+// capacity is how many jobs the lane is going to start within a time, one at least: as its rate allows, and as its slots become
+// free by what attempts took so far. What it had beyond that would wait here while its lease runs out.
+func (l *lane) capacity(within time.Duration) int {
+	slots, took := posthorn.DefaultMaxInFlight, l.took
+	if l.endpoint != nil {
+		slots = l.pace.allowed(l.limit())
+	}
+	if took == 0 {
+		took = assumedTook
+	}
+	return max(min(slots*int(within/leastTook)/int(took/leastTook), l.rate.within(within)), 1)
+}
 
 // learn takes in what was loaded. Jobs that cannot be sent are the caller's to give back.
 func (l *lane) learn(e *posthorn.Endpoint, fetched time.Time) {
 	known := l.endpoint
 	l.endpoint, l.fetched, l.gone = e, fetched, false
-	l.rate.set(e.Webhook.RateLimit)
+	l.divide(l.dispatchers)
 	switch {
 	case known == nil:
 		if !e.FailingSince.IsZero() {

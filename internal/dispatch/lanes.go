@@ -6,8 +6,12 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-// rateHorizon is how much of a webhook's rate is kept in hand: more would wait for longer than its lease allows.
-const rateHorizon = 20 * time.Second
+// How much work of a webhook is kept in hand: what it is going to start within the horizon. More would wait for longer than its
+// lease allows. Offers have half of that, so that what is late gets on although there are offers all the time.
+const (
+	horizon      = 20 * time.Second
+	offerHorizon = horizon / 2
+)
 
 // lane returns the lane of a webhook. A new one may take the place of the one that has had nothing to do for longest.
 func (o *owner) lane(id posthorn.WebhookID) *lane {
@@ -19,7 +23,7 @@ func (o *owner) lane(id posthorn.WebhookID) *lane {
 		oldest, _ := o.idle.Front().Value.(*lane) // the list holds nothing else
 		o.drop(oldest)
 	}
-	l = &lane{id: id, place: -1}
+	l = &lane{id: id, place: -1, dispatchers: o.dispatchers}
 	o.lanes[id] = l
 	o.d.stats.endpoints.Store(int64(len(o.lanes)))
 	return l
@@ -52,21 +56,25 @@ func (o *owner) drop(l *lane) {
 	}
 }
 
-// room is how many more jobs the queue as a whole takes.
-func (o *owner) room() int { return max(o.d.opts.Queue-int(o.d.queued.Load()), 0) }
+// bound is how much a lane may have.
+type bound struct {
+	jobs, bytes int
+	within      time.Duration
+}
 
 // offered takes in jobs that the publisher handed over. They have their room in the queue as a whole, but one lane may have
-// no more of them than an eighth of what is free: so a lane alone gets a ninth of the queue, and there is room for others
-// however many are full. Claims have twice that, so that what is late gets on although there are offers all the time.
+// no more of them than a third of what is free: so a lane alone gets a quarter of the queue, and there is room for others
+// however many are full. Claims may fill a lane further.
 func (o *owner) offered(jobs []posthorn.Job) {
 	for i := range jobs {
-		o.accept(&jobs[i], max(o.room()/8, 1))
+		free, bytes := o.d.queued.room()
+		o.accept(&jobs[i], bound{free / 3, bytes / 3, offerHorizon})
 	}
 }
 
-// accept puts a job into its lane, or gives it back: when the lane is closed, and when it has that many jobs or as many as
-// its rate allows for some time.
-func (o *owner) accept(j *posthorn.Job, most int) {
+// accept puts a job into its lane, or gives it back: when the endpoint cannot be loaded, when the lane is closed, and when it
+// has as much as it may. It may always have one job.
+func (o *owner) accept(j *posthorn.Job, most bound) {
 	if o.stopping {
 		o.refuse(j, o.now, false)
 		return
@@ -74,20 +82,28 @@ func (o *owner) accept(j *posthorn.Job, most int) {
 	l := o.lane(j.WebhookID)
 	l.wanted = max(l.wanted, j.Revision)
 	known := l.known(o.now, o.d.opts.EndpointAge)
-	if j.Test && !(known && l.gone) {
+	if !known && l.notBefore.After(o.now) {
+		o.refuse(j, l.notBefore, false)
+		o.leaveOut(l)
+		o.enlist(l)
+		return
+	}
+	if j.Test && (!known || !l.gone) {
 		o.rouse(l)
 		l.tests.push(j)
 		o.enlist(l)
 		return
 	}
-	waiting := l.queue.len()
-	switch byRate := l.rate.within(rateHorizon); {
+	waiting, capacity := l.queue.len(), l.capacity(most.within)
+	switch {
 	case known && !l.closedUntil(o.now).IsZero():
 		o.refuse(j, o.now, false)
 		o.leaveOut(l)
-	case waiting >= byRate:
+	case waiting >= capacity:
+		// It is for others, if there are any, and for this dispatcher when its turn may come.
 		o.refuse(j, o.now.Add(time.Duration(waiting)*l.rate.interval), false)
-	case waiting >= most:
+		l.skipped = true
+	case waiting > 0 && (waiting >= most.jobs || l.queue.bytes+size(j) > most.bytes):
 		o.refuse(j, o.now, true)
 	default:
 		o.rouse(l)
@@ -98,7 +114,7 @@ func (o *owner) accept(j *posthorn.Job, most int) {
 
 // refuse gives back a job that is in no lane, due at a time. again has another claim made when that is done.
 func (o *owner) refuse(j *posthorn.Job, at time.Time, again bool) {
-	o.d.queued.Add(-1)
+	o.d.queued.give(1, size(j))
 	if at.After(o.now) {
 		o.claims.by(at)
 	}
@@ -124,30 +140,49 @@ func (o *owner) giveBackBeyond(q *queue, n int, at time.Time) {
 // leaveOut has claims leave a lane's webhook out, until it can take jobs again.
 func (o *owner) leaveOut(l *lane) {
 	l.skipped = true
-	if until := l.closedUntil(o.now); !until.IsZero() {
+	switch until := l.closedUntil(o.now); {
+	case l.notBefore.After(o.now):
+		o.timers.set(l, l.notBefore)
+	case !until.IsZero():
 		o.timers.set(l, until)
 	}
 }
 
-// claimAgain asks for another claim when the last left the lane's webhook out and the next need not.
+// claimAgain asks for another claim when the last left out some of what the lane's webhook has, and the next need not.
 func (o *owner) claimAgain(l *lane) {
-	if l.skipped && o.wants(l) {
+	if l.skipped && o.wants(l) > 0 {
 		o.claims.wanted, l.skipped = true, false
 	}
 }
 
-// wants reports whether a lane can do with a share of a claim: when it has nothing, and as long as it has not too much. One
-// that is not well takes no more than it is going to try.
-func (o *owner) wants(l *lane) bool {
+// wants is how many jobs a claim may bring for a lane. It is none unless that is worth a claim: a whole share, or half of what
+// the lane can have, or anything at all for one that has nothing. One that is not well takes no more than it is going to try,
+// and one whose endpoint was not loaded takes one to try that with.
+func (o *owner) wants(l *lane) int {
 	if l.notBefore.After(o.now) || !l.closedUntil(o.now).IsZero() {
-		return false
+		return 0
 	}
-	waiting := l.queue.len()
-	if waiting == 0 || l.pace.slots > 0 {
-		return waiting < max(l.pace.slots, 1)
+	waiting, share := l.queue.len(), o.claimShare()
+	free, bytes := o.d.queued.room()
+	most := l.capacity(horizon)
+	switch {
+	case l.loadErrors > 0:
+		most = 1
+	case l.pace.slots > 0:
+		most = min(most, l.pace.slots)
 	}
-	return waiting+o.claimShare() <= min(o.room()/4, l.rate.within(rateHorizon))
+	if waiting == 0 {
+		return min(most, share)
+	}
+	most = min(most, free/2)
+	if wanted := most - waiting; wanted >= min(share, (most+1)/2) && l.queue.bytes < bytes/2 {
+		return min(wanted, share)
+	}
+	return 0
 }
 
 // claimShare is how many jobs of one webhook a claim may bring.
-func (o *owner) claimShare() int { return min(o.d.opts.ClaimPerWebhook, max(o.room()/8, 1)) }
+func (o *owner) claimShare() int {
+	free, _ := o.d.queued.room()
+	return min(o.d.opts.ClaimPerWebhook, max(free/8, 1))
+}

@@ -57,13 +57,20 @@ func (o *owner) tookEndpoint(in loaded) {
 	case in.err == nil:
 		l.loadErrors = 0
 		l.learn(in.endpoint, in.at)
-		o.giveBackBeyond(&l.queue, l.rate.within(rateHorizon), o.now.Add(rateHorizon))
+		if capacity := l.capacity(horizon); l.queue.len() > capacity {
+			o.giveBackBeyond(&l.queue, capacity, o.now)
+			l.skipped = true
+		}
 	case posthorn.KindOf(in.err) == posthorn.NotFound:
 		l.loadErrors = 0
 		l.forget(in.at)
 	default:
 		l.loadErrors++
 		l.notBefore = o.now.Add(backOff(l.loadErrors))
+		// What waits here would take the room of others, and its lease would run out.
+		o.giveBackBeyond(&l.queue, 0, l.notBefore)
+		o.giveBackBeyond(&l.tests, 0, l.notBefore)
+		o.leaveOut(l)
 	}
 	o.claimAgain(l)
 	o.enlist(l)

@@ -17,11 +17,15 @@ type Options struct {
 	Logger *slog.Logger
 	// Concurrency is how many attempts run at once, 512 by default.
 	Concurrency int
-	// Queue is how many jobs wait in memory at most, 4096 by default.
-	Queue int
+	// Queue is how many jobs wait in memory at most, 16384 by default, and QueueBytes how many bytes of them, 64 MiB by
+	// default; a claim may bring one event more than that. An attempt that is under way has its event beside the queue.
+	Queue, QueueBytes int
 	// Unwritten is how many attempts may be under way or waiting for their result to be written, twice Concurrency by
-	// default. While the store is away, no more than these begin.
+	// default. While the store is away, no more than these begin. A result has the kept part of the response, not the event.
 	Unwritten int
+	// Dispatchers returns how many dispatchers send from the store, this one among them: the limits of each webhook are
+	// divided by it. It is asked often and must not block. Nil is for one that is alone.
+	Dispatchers func() int
 	// Lease is how long a job may be in hand, 90 s by default. It is longer than posthorn.MaxTimeout and Grace together.
 	Lease time.Duration
 	// Grace is how long a stop takes at most, 20 s by default.
@@ -51,13 +55,17 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Dispatchers == nil {
+		o.Dispatchers = func() int { return 1 }
+	}
 	for _, n := range []struct {
 		name      string
 		value     *int
 		byDefault int
 	}{
 		{"Concurrency", &o.Concurrency, 512},
-		{"Queue", &o.Queue, 4096},
+		{"Queue", &o.Queue, 16384},
+		{"QueueBytes", &o.QueueBytes, 64 << 20},
 		{"ClaimLimit", &o.ClaimLimit, 500},
 		{"ClaimPerWebhook", &o.ClaimPerWebhook, 100},
 		{"Finishers", &o.Finishers, 2},
@@ -94,6 +102,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Unwritten < o.Concurrency {
 		return o, fmt.Errorf("dispatch: Unwritten is %d, less than the Concurrency of %d", o.Unwritten, o.Concurrency)
+	}
+	if least := 4 * posthorn.MaxEventBytes; o.QueueBytes < least {
+		return o, fmt.Errorf("dispatch: QueueBytes is %d, less than the %d of the four largest events", o.QueueBytes, least)
 	}
 	if least := posthorn.MaxTimeout + o.Grace; o.Lease <= least {
 		return o, fmt.Errorf("dispatch: a lease of %v is not longer than the longest timeout and the grace, %v", o.Lease, least)

@@ -15,7 +15,7 @@ type owner struct {
 	// attempt, claim and load begin what their names say in goroutines of their own, and return at once. What comes of it
 	// arrives by d.done, claimed and loaded.
 	attempt func(l *lane, j posthorn.Job)
-	claim   func(r ClaimRequest)
+	claim   func(r ClaimRequest, bytes int)
 	load    func(l *lane)
 	// onStop starts the clock of a stop.
 	onStop  func()
@@ -32,8 +32,10 @@ type owner struct {
 	waitingLoad []*lane
 
 	inFlight int
-	claims   claims
-	stopping bool
+	// dispatchers is how many share the limits of webhooks, as was heard last.
+	dispatchers int
+	claims      claims
+	stopping    bool
 	// now is the time of this turn of the loop.
 	now time.Time
 }
@@ -48,6 +50,7 @@ func (o *owner) loop(stop, deadline <-chan struct{}) {
 		for l := o.timers.due(o.now); l != nil; l = o.timers.due(o.now) {
 			o.onTime(l)
 		}
+		o.divide()
 		o.pump()
 		o.startClaim()
 		if at := o.nextTime(); at.IsZero() {
@@ -193,14 +196,14 @@ func (o *owner) share(l *lane) int {
 	return free - o.d.opts.Concurrency/8
 }
 
-// start begins the oldest job of a queue, unless its lease could be over before its end.
+// start begins the oldest job of a queue. One whose lease could be over before its end is given back instead, to come again
+// under a new one.
 func (o *owner) start(l *lane, q *queue) {
 	j := q.pop()
-	o.d.queued.Add(-1)
+	o.d.queued.give(1, size(&j))
 	o.claimAgain(l)
 	if j.Lease.Expires.Sub(o.now) < l.endpoint.Webhook.Timeout+o.d.opts.Grace {
-		// The claim finds it when the lease is over.
-		o.d.stats.expired.Add(1)
+		o.d.giveBack(&j, o.now, true)
 		return
 	}
 	l.rate.take(o.now)
@@ -218,6 +221,9 @@ func (o *owner) completed(c *completion) {
 	o.inFlight--
 	o.d.stats.inFlight.Store(int64(o.inFlight))
 	l.quick = c.took < quickEnough
+	if !c.interrupted && !c.unsent {
+		l.measure(c.took)
+	}
 	switch {
 	case c.interrupted:
 		o.d.unwritten.Add(-1)
@@ -240,6 +246,19 @@ func (o *owner) completed(c *completion) {
 	}
 	o.claimAgain(l)
 	o.enlist(l)
+}
+
+// divide notes how many dispatchers share the limits of webhooks. Lanes that have more to themselves than before are looked at.
+func (o *owner) divide() {
+	n := max(o.d.opts.Dispatchers(), 1)
+	if n == o.dispatchers {
+		return
+	}
+	o.dispatchers = n
+	for _, l := range o.lanes {
+		l.divide(n)
+		o.enlist(l)
+	}
 }
 
 // onTime has a lane looked at whose time has come.

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"posthorn/internal/dispatch"
@@ -26,7 +27,7 @@ func TestTheRateOfAWebhookIsKeptInEverySecond(t *testing.T) {
 	for _, c := range []struct{ rate, ceiling, jobs int }{
 		{1, 1, 30}, {3, 3, 60}, {50, 50, 1000}, {1000, 1010, 10_000},
 	} {
-		bubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			s, r := newStore(), newReceivers()
 			d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 			id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.RateLimit = c.rate })
@@ -52,7 +53,7 @@ func TestTheRateOfAWebhookIsKeptInEverySecond(t *testing.T) {
 
 func TestAWebhookThatKeepsFailingIsProbedUntilItIsWell(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://a", nil)
@@ -95,7 +96,7 @@ func TestAWebhookThatKeepsFailingIsProbedUntilItIsWell(t *testing.T) {
 
 func TestTheFirstAttemptAfterARestartIsAProbeWhereItFailedBefore(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		s.webhooks[id].FailingSince = time.Now()
@@ -111,7 +112,7 @@ func TestTheFirstAttemptAfterARestartIsAProbeWhereItFailedBefore(t *testing.T) {
 
 func TestAnEndpointThatRefusesDeliveriesIsNotPaused(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://a", nil)
@@ -126,7 +127,7 @@ func TestAnEndpointThatRefusesDeliveriesIsNotPaused(t *testing.T) {
 
 func TestAnEndpointThatFailsNowAndThenIsNotPaused(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://a", nil)
@@ -148,10 +149,15 @@ func TestAnEndpointIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 		after  time.Duration
 		quiet  time.Duration
 	}{
-		{429, 0, 10 * time.Second}, {429, time.Minute, time.Minute}, {502, 0, time.Second}, {504, 0, time.Second},
-		{502, 20 * time.Second, 20 * time.Second}, {503, 30 * time.Second, 30 * time.Second}, {429, 3 * time.Hour, 3 * time.Hour},
+		{429, 0, 10 * time.Second},
+		{429, time.Minute, time.Minute},
+		{502, 0, time.Second},
+		{504, 0, time.Second},
+		{502, 20 * time.Second, 20 * time.Second},
+		{503, 30 * time.Second, 30 * time.Second},
+		{429, 3 * time.Hour, 3 * time.Hour},
 	} {
-		bubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			s, r := newStore(), newReceivers()
 			d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 			id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.MaxInFlight = 4; w.RetryOn = []int{429} })
@@ -184,7 +190,7 @@ func TestAnEndpointIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 
 func TestWhatAnotherDispatcherWasAskedIsKept(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		s.webhooks[id].ThrottledUntil = time.Now().Add(time.Hour)
@@ -204,7 +210,7 @@ func TestWhatAnotherDispatcherWasAskedIsKept(t *testing.T) {
 func TestAPausedWebhookSendsNothingAndGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
 	for _, told := range []bool{true, false} {
-		bubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			s, r := newStore(), newReceivers()
 			d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 			id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.MaxInFlight = 1 })
@@ -245,7 +251,7 @@ func TestAPausedWebhookSendsNothingAndGoesOnWhereItWas(t *testing.T) {
 
 func TestAWebhookThatIsGoneIsStoppedAtOnce(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.MaxInFlight = 2 })
@@ -264,7 +270,7 @@ func TestAWebhookThatIsGoneIsStoppedAtOnce(t *testing.T) {
 
 func TestJobsOfADeletedWebhookGoBack(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://a", nil)
@@ -290,7 +296,7 @@ func TestATestIsSentWhateverTheStateAndSaysNothingOfIt(t *testing.T) {
 		"disabled":  func(e *posthorn.Endpoint) { e.Webhook.Status.State = posthorn.WebhookDisabled },
 		"throttled": func(e *posthorn.Endpoint) { e.ThrottledUntil = time.Now().Add(time.Hour) },
 	} {
-		bubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			s, r := newStore(), newReceivers()
 			id := s.webhook(t, "https://a", nil)
 			edit(s.webhooks[id])
@@ -317,7 +323,7 @@ func TestATestIsSentWhateverTheStateAndSaysNothingOfIt(t *testing.T) {
 
 func TestAChangedAddressIsANewBeginning(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://down", nil)
@@ -336,7 +342,7 @@ func TestAChangedAddressIsANewBeginning(t *testing.T) {
 
 func TestAJobOfANewerRevisionIsNotSentByAnOlderOne(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://old", nil)
@@ -356,7 +362,7 @@ func TestAJobOfANewerRevisionIsNotSentByAnOlderOne(t *testing.T) {
 
 func TestOnlySoManyIdleEndpointsAreRemembered(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r, Endpoints: 10})
 		var ids []posthorn.WebhookID
@@ -380,7 +386,7 @@ func TestOnlySoManyIdleEndpointsAreRemembered(t *testing.T) {
 
 func TestAnEndpointThatCannotBeLoadedIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		tries := 0

@@ -35,9 +35,11 @@ type SenderFunc func(ctx context.Context, r posthorn.Request) posthorn.Outcome
 // Send calls the function.
 func (f SenderFunc) Send(ctx context.Context, r posthorn.Request) posthorn.Outcome { return f(ctx, r) }
 
-// What the methods of Store take and return.
 type (
+	// ClaimRequest is what Store.Claim is asked for.
 	ClaimRequest = posthorn.ClaimRequest
-	Claim        = posthorn.Claim
-	Release      = posthorn.Release
+	// Claim is what Store.Claim returns.
+	Claim = posthorn.Claim
+	// Release is what Store.Release gives back.
+	Release = posthorn.Release
 )

@@ -6,6 +6,8 @@ import "posthorn/internal/posthorn"
 type queue struct {
 	jobs []posthorn.Job
 	head int
+	// bytes is the size of all of them.
+	bytes int
 }
 
 func (q *queue) len() int { return len(q.jobs) - q.head }
@@ -18,14 +20,13 @@ func (q *queue) push(j *posthorn.Job) {
 		q.jobs, q.head = q.jobs[:n], 0
 	}
 	q.jobs = append(q.jobs, *j)
+	q.bytes += size(j)
 }
-
-// first returns the oldest job, which stays where it is. There must be one.
-func (q *queue) first() *posthorn.Job { return &q.jobs[q.head] }
 
 // pop takes the oldest job out. There must be one.
 func (q *queue) pop() posthorn.Job {
 	j := q.jobs[q.head]
+	q.bytes -= size(&j)
 	q.jobs[q.head] = posthorn.Job{}
 	if q.head++; q.head == len(q.jobs) {
 		q.jobs, q.head = q.jobs[:0], 0
@@ -39,6 +40,9 @@ func (q *queue) cut(n int) []posthorn.Job {
 		return nil
 	}
 	rest := q.jobs[q.head+n:]
+	for i := range rest {
+		q.bytes -= size(&rest[i])
+	}
 	q.jobs = q.jobs[:q.head+n]
 	if n == 0 {
 		q.jobs, q.head = nil, 0

@@ -13,7 +13,7 @@ import (
 
 func TestWhatADeadProcessHadInHandIsTakenOverWhenItsLeaseIsOver(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		r.on("https://a", func(ctx context.Context, n int) posthorn.Outcome {
@@ -36,7 +36,9 @@ func TestWhatADeadProcessHadInHandIsTakenOverWhenItsLeaseIsOver(t *testing.T) {
 		port.cut()
 		cancel()
 		pass(t, 30*time.Second) // what it does now, nobody hears of
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
 
 		start(t, dispatch.Options{Store: s, Sender: r})
 		pass(t, 5*time.Minute)
@@ -56,7 +58,7 @@ func TestWhatADeadProcessHadInHandIsTakenOverWhenItsLeaseIsOver(t *testing.T) {
 
 func TestAStopLetsAttemptsEndAndGivesTheRestBack(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		r.on("https://a", takes(5*time.Second, 200))
@@ -81,7 +83,7 @@ func TestAStopLetsAttemptsEndAndGivesTheRestBack(t *testing.T) {
 
 func TestAStopInterruptsWhatDoesNotEndInTimeAndCountsItNot(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.Timeout = 30 * time.Second })
 		r.on("https://a", hangs(30*time.Second))
@@ -107,7 +109,7 @@ func TestAStopInterruptsWhatDoesNotEndInTimeAndCountsItNot(t *testing.T) {
 
 func TestAStopDoesNotWaitForASenderThatIgnoresIt(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newStore()
 		id := s.webhook(t, "https://a", nil)
 		free := make(chan struct{})
@@ -135,7 +137,7 @@ func TestAStopDoesNotWaitForASenderThatIgnoresIt(t *testing.T) {
 
 func TestAStopGivesTheJobsOfAClaimUnderWayBack(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		s.publish(id, 10, nil)
@@ -160,7 +162,7 @@ func (s *slowClaims) Claim(ctx context.Context, r dispatch.ClaimRequest) (dispat
 
 func TestWhileTheStoreIsAwayFewAttemptsBeginAndNoResultIsLost(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r, Concurrency: 20, Unwritten: 50, MaxPoll: time.Second})
 		id := s.webhook(t, "https://a", nil)
@@ -190,7 +192,7 @@ func TestWhileTheStoreIsAwayFewAttemptsBeginAndNoResultIsLost(t *testing.T) {
 
 func TestAnOutageLongerThanALeaseHasTheDeliveriesSentAgain(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, _ := start(t, dispatch.Options{Store: s, Sender: r})
 		id := s.webhook(t, "https://a", nil)
@@ -225,7 +227,7 @@ func TestAnOutageLongerThanALeaseHasTheDeliveriesSentAgain(t *testing.T) {
 
 func TestAResultThatTheStoreRefusesDoesNotHoldTheOthersUp(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		d, stop := start(t, dispatch.Options{Store: s, Sender: r, Finishers: 1})
 		id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.MaxInFlight = 200 })
@@ -256,7 +258,7 @@ func TestAResultThatTheStoreRefusesDoesNotHoldTheOthersUp(t *testing.T) {
 
 func TestAResultUnderALostLeaseIsDropped(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		id := s.webhook(t, "https://a", nil)
 		r.on("https://a", func(ctx context.Context, n int) posthorn.Outcome {
@@ -280,7 +282,7 @@ func TestAResultUnderALostLeaseIsDropped(t *testing.T) {
 
 func TestTwoDispatchersShareTheWork(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		var ids []posthorn.WebhookID
 		for _, url := range []string{"https://a", "https://b", "https://c", "https://d"} {
@@ -305,7 +307,7 @@ func TestTwoDispatchersShareTheWork(t *testing.T) {
 
 func TestAfterErrorsOfTheStoreTheClaimBacksOff(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(), newReceivers()
 		var calls []time.Time
 		s.err = func(call string) error {

@@ -55,12 +55,12 @@ func (d *Dispatcher) newOwner(attempts, calls context.Context) *owner {
 	o := &owner{
 		d: d, lanes: map[posthorn.WebhookID]*lane{}, idle: list.New(),
 		claimed: make(chan claimed, 1), loaded: make(chan loaded, maxLoads),
-		claims: claims{wanted: true},
+		claims: claims{wanted: true}, dispatchers: 1,
 	}
 	o.attempt = func(l *lane, j posthorn.Job) {
 		go d.perform(attempts, task{lane: l, endpoint: l.endpoint, round: l.pace.round, job: j})
 	}
-	o.claim = func(r ClaimRequest) { go func() { o.claimed <- d.ask(calls, r) }() }
+	o.claim = func(r ClaimRequest, bytes int) { go func() { o.claimed <- d.ask(calls, r, bytes) }() }
 	o.load = func(l *lane) { go func() { o.loaded <- d.endpoint(calls, l) }() }
 	return o
 }

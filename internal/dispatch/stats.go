@@ -8,9 +8,9 @@ import (
 
 // Stats are a dispatcher's figures. Those of the first group are of now, all others count since it was made.
 type Stats struct {
-	// InFlight attempts are under way, Queued jobs wait in memory (room that a claim under way was promised counts as taken),
-	// ResultsWaiting are made and not written yet. Endpoints are those that are known, in use or not.
-	InFlight, Queued, ResultsWaiting, Endpoints int64
+	// InFlight attempts are under way, Queued jobs of QueuedBytes wait in memory (room that a claim under way was promised
+	// counts as taken), ResultsWaiting are made and not written yet. Endpoints are those that are known, in use or not.
+	InFlight, Queued, QueuedBytes, ResultsWaiting, Endpoints int64
 
 	// Attempts were made; Interrupted ones were cancelled by a stop and do not count among them.
 	Attempts, Interrupted int64
@@ -19,20 +19,19 @@ type Stats struct {
 	Succeeded, Retried, Failed, Finishes, Lost int64
 	// Claims were made, and Claimed jobs came by them.
 	Claims, Claimed int64
-	// Released leases were given back. Abandoned ones could not be, and Expired ones were too short for an attempt: they run
-	// out.
-	Released, Abandoned, Expired int64
+	// Released leases were given back. Abandoned ones could not be: they run out.
+	Released, Abandoned int64
 	// StoreErrors is how many calls of the store failed.
 	StoreErrors int64
 }
 
 // counters are the figures as they are kept.
 type counters struct {
-	inFlight, endpoints                       atomic.Int64
-	attempts, interrupted                     atomic.Int64
-	succeeded, retried, failed, finishes      atomic.Int64
-	lost, claims, claimed                     atomic.Int64
-	released, abandoned, expired, storeErrors atomic.Int64
+	inFlight, endpoints                  atomic.Int64
+	attempts, interrupted                atomic.Int64
+	succeeded, retried, failed, finishes atomic.Int64
+	lost, claims, claimed                atomic.Int64
+	released, abandoned, storeErrors     atomic.Int64
 }
 
 // finished counts a written result.
@@ -50,14 +49,15 @@ func (c *counters) finished(state posthorn.DeliveryState) {
 // Stats returns the figures. Each is exact; together they are not of one moment.
 func (d *Dispatcher) Stats() Stats {
 	c := &d.stats
+	queued, bytes := d.queued.used()
 	return Stats{
-		InFlight: c.inFlight.Load(), Queued: d.queued.Load(), Endpoints: c.endpoints.Load(),
+		InFlight: c.inFlight.Load(), Queued: int64(queued), QueuedBytes: int64(bytes), Endpoints: c.endpoints.Load(),
 		ResultsWaiting: max(d.unwritten.Load()-c.inFlight.Load(), 0),
 		Attempts:       c.attempts.Load(), Interrupted: c.interrupted.Load(),
 		Succeeded: c.succeeded.Load(), Retried: c.retried.Load(), Failed: c.failed.Load(),
 		Finishes: c.finishes.Load(), Lost: c.lost.Load(),
 		Claims: c.claims.Load(), Claimed: c.claimed.Load(),
-		Released: c.released.Load(), Abandoned: c.abandoned.Load(), Expired: c.expired.Load(),
+		Released: c.released.Load(), Abandoned: c.abandoned.Load(),
 		StoreErrors: c.storeErrors.Load(),
 	}
 }

@@ -17,8 +17,8 @@ func (o *owner) stop() {
 	o.stopping = true
 	o.d.stopped.Store(true)
 	o.onStop()
-	o.d.opts.Logger.Info("dispatcher is stopping",
-		slog.Int("in_flight", o.inFlight), slog.Int64("queued", o.d.queued.Load()))
+	queued, _ := o.d.queued.used()
+	o.d.opts.Logger.Info("dispatcher is stopping", slog.Int("in_flight", o.inFlight), slog.Int("queued", queued))
 	for _, l := range o.lanes {
 		o.giveBackBeyond(&l.queue, 0, o.now)
 		o.giveBackBeyond(&l.tests, 0, o.now)

@@ -150,17 +150,18 @@ func (p *pattern) MatchString(text string) bool {
 
 // Violations says what of the data does not fit.
 func (s *schema) Violations(data json.RawMessage, most int) []string {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
+	doc, unfit, ok := decode(data)
+	if !ok {
 		return []string{"The data is not valid JSON"}
 	}
-	if place, found := unfitNumber(doc, nil); found {
+	if unfit {
+		place, _ := unfitNumber(doc, nil)
 		return []string{pointer(place) + " is a number beyond the range of a double"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.steps = 0
-	err = s.root.Validate(doc)
+	err := s.root.Validate(doc)
 	if s.steps > maxSteps {
 		return []string{"The data takes too long to be compared with the schema"}
 	}

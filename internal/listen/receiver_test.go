@@ -76,20 +76,26 @@ func start(t *testing.T, o listen.Options) *receiver {
 	return r
 }
 
-// post sends a body with headers and returns the answer, whose body is closed.
-func (r *receiver) post(body string, headers []posthorn.Header) *http.Response {
+// answer is the head of an answer.
+type answer struct {
+	status int
+	header http.Header
+}
+
+// post sends a body with headers.
+func (r *receiver) post(body string, headers []posthorn.Header) answer {
 	r.t.Helper()
-	res, err := r.try(r.t.Context(), http.MethodPost, body, headers)
+	a, err := r.try(r.t.Context(), http.MethodPost, body, headers)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return res
+	return a
 }
 
-func (r *receiver) try(ctx context.Context, method, body string, headers []posthorn.Header) (*http.Response, error) {
+func (r *receiver) try(ctx context.Context, method, body string, headers []posthorn.Header) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, r.url, strings.NewReader(body))
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	for _, h := range headers {
 		req.Header.Set(h.Name, h.Value)
@@ -97,10 +103,10 @@ func (r *receiver) try(ctx context.Context, method, body string, headers []posth
 	req.Close = true
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	_, _ = io.Copy(io.Discard, res.Body)
-	return res, res.Body.Close()
+	return answer{res.StatusCode, res.Header}, res.Body.Close()
 }
 
 func (r *receiver) printed(parts ...string) {
@@ -118,8 +124,11 @@ var (
 		Over: posthorn.OverTimestampBody,
 	}
 	signatures = []posthorn.Signature{
-		{Scheme: posthorn.SchemeStandard}, {Scheme: posthorn.SchemeSmartKYC}, {Scheme: posthorn.SchemeKryptos},
-		{Scheme: posthorn.SchemeArkyc}, custom,
+		{Scheme: posthorn.SchemeStandard},
+		{Scheme: posthorn.SchemeSmartKYC},
+		{Scheme: posthorn.SchemeKryptos},
+		{Scheme: posthorn.SchemeArkyc},
+		custom,
 	}
 )
 
@@ -134,21 +143,21 @@ func TestARequestOfEveryScheme(t *testing.T) {
 			t.Parallel()
 			secret := posthorn.NewSigningSecret()
 			r := start(t, listen.Options{Signature: s, Secrets: []posthorn.SigningSecret{secret}})
-			if got := r.post(body, sign(s, secret, time.Now())).StatusCode; got != http.StatusOK {
+			if got := r.post(body, sign(s, secret, time.Now())).status; got != http.StatusOK {
 				t.Errorf("a signed request is answered %d", got)
 			}
 			r.printed("submission.completed", "whd_1", "attempt 1", "verified ("+string(s.Scheme)+")", "-> 200")
 			if strings.Contains(r.out.String(), "NOT VERIFIED") {
 				t.Errorf("printed %s", r.out)
 			}
-			if got := r.post(body+" ", sign(s, secret, time.Now())).StatusCode; got != http.StatusUnauthorized {
+			if got := r.post(body+" ", sign(s, secret, time.Now())).status; got != http.StatusUnauthorized {
 				t.Errorf("another body is answered %d", got)
 			}
 			r.printed("attempt 2", "NOT VERIFIED", "-> 401", "byte for byte")
-			if got := r.post(body, sign(s, posthorn.NewSigningSecret(), time.Now())).StatusCode; got != http.StatusUnauthorized {
+			if got := r.post(body, sign(s, posthorn.NewSigningSecret(), time.Now())).status; got != http.StatusUnauthorized {
 				t.Errorf("another secret is answered %d", got)
 			}
-			if got := r.post(body, nil).StatusCode; got != http.StatusUnauthorized {
+			if got := r.post(body, nil).status; got != http.StatusUnauthorized {
 				t.Errorf("no signature is answered %d", got)
 			}
 			r.printed("is missing")
@@ -164,7 +173,7 @@ func TestAnOldSignatureIsRefused(t *testing.T) {
 	for _, s := range []posthorn.Signature{{Scheme: posthorn.SchemeStandard}, {Scheme: posthorn.SchemeArkyc}, custom} {
 		secret := posthorn.NewSigningSecret()
 		r := start(t, listen.Options{Signature: s, Secrets: []posthorn.SigningSecret{secret}})
-		if got := r.post(body, sign(s, secret, time.Now().Add(-6*time.Minute))).StatusCode; got != http.StatusUnauthorized {
+		if got := r.post(body, sign(s, secret, time.Now().Add(-6*time.Minute))).status; got != http.StatusUnauthorized {
 			t.Errorf("%s: a signature of six minutes ago is answered %d", s.Scheme, got)
 		}
 		r.printed("ago")
@@ -174,7 +183,7 @@ func TestAnOldSignatureIsRefused(t *testing.T) {
 func TestWithoutASecretNothingIsSaidToBeVerified(t *testing.T) {
 	t.Parallel()
 	r := start(t, listen.Options{})
-	if got := r.post(body, nil).StatusCode; got != http.StatusOK {
+	if got := r.post(body, nil).status; got != http.StatusOK {
 		t.Errorf("answered %d", got)
 	}
 	r.printed("not checked (no secret)", "without webhook-id")
@@ -184,10 +193,10 @@ func TestWhatIsNoDeliveryIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t, listen.Options{})
 	res, err := r.try(t.Context(), http.MethodGet, "", nil)
-	if err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+	if err != nil || res.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %v, %v", res, err)
 	}
-	if got := r.post(strings.Repeat("x", 1<<20+1), nil).StatusCode; got != http.StatusBadRequest {
+	if got := r.post(strings.Repeat("x", 1<<20+1), nil).status; got != http.StatusBadRequest {
 		t.Errorf("a body over 1 MiB is answered %d", got)
 	}
 	r.printed("larger than 1 MiB")
@@ -198,19 +207,19 @@ func TestTheFirstAttemptsOfEachDeliveryFail(t *testing.T) {
 	r := start(t, listen.Options{FailFirst: 2, RetryAfter: 1500 * time.Millisecond, Status: http.StatusServiceUnavailable})
 	for i, want := range []int{503, 503, 200, 200} {
 		res := r.post(body, []posthorn.Header{{Name: "webhook-id", Value: "whd_1"}})
-		if res.StatusCode != want {
-			t.Errorf("attempt %d: %d, want %d", i+1, res.StatusCode, want)
+		if res.status != want {
+			t.Errorf("attempt %d: %d, want %d", i+1, res.status, want)
 		}
-		if wait := res.Header.Get("Retry-After"); (wait == "2") != (want == 503) {
+		if wait := res.header.Get("Retry-After"); (wait == "2") != (want == 503) {
 			t.Errorf("attempt %d: Retry-After %q", i+1, wait)
 		}
 	}
-	if got := r.post(body, []posthorn.Header{{Name: "webhook-id", Value: "whd_2"}}).StatusCode; got != 503 {
+	if got := r.post(body, []posthorn.Header{{Name: "webhook-id", Value: "whd_2"}}).status; got != 503 {
 		t.Errorf("the first attempt of another delivery: %d", got)
 	}
 	r.printed("whd_1  attempt 4", "whd_2  attempt 1", "-> 503, Retry-After 2")
 	plain := start(t, listen.Options{FailFirst: 1})
-	if got := plain.post(body, []posthorn.Header{{Name: "webhook-id", Value: "whd_1"}}).StatusCode; got != 500 {
+	if got := plain.post(body, []posthorn.Header{{Name: "webhook-id", Value: "whd_1"}}).status; got != 500 {
 		t.Errorf("without a status: %d", got)
 	}
 }
@@ -218,7 +227,7 @@ func TestTheFirstAttemptsOfEachDeliveryFail(t *testing.T) {
 func TestAStatusIsAnswered(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{201, 204, 302, 410, 429, 500} {
-		if got := start(t, listen.Options{Status: status}).post(body, nil).StatusCode; got != status {
+		if got := start(t, listen.Options{Status: status}).post(body, nil).status; got != status {
 			t.Errorf("%d, want %d", got, status)
 		}
 	}
@@ -229,7 +238,7 @@ func TestAnAnswerIsDelayed(t *testing.T) {
 	const delay = 150 * time.Millisecond
 	r := start(t, listen.Options{Delay: delay})
 	began := time.Now()
-	if got := r.post(body, nil).StatusCode; got != http.StatusOK {
+	if got := r.post(body, nil).status; got != http.StatusOK {
 		t.Errorf("answered %d", got)
 	}
 	if took := time.Since(began); took < delay {

@@ -149,13 +149,13 @@ func (m *Metrics) WatchDispatch(ask func() (inFlight, queued int64)) {
 			Name: "posthorn_attempts_in_flight", Help: "Attempts that are under way in this process.",
 		}, func() float64 { n, _ := ask(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "posthorn_dispatch_queued", Help: "Deliveries that wait in the memory of this process.",
+			Name: "posthorn_dispatch_queued", Help: "Deliveries that wait in the memory of this process, and the room kept for what a claim under way may bring.",
 		}, func() float64 { _, n := ask(); return float64(n) }))
 }
 
-// WatchDue asks the database, at each scrape, how many deliveries are due and how long the oldest has been. Where it does not
-// answer, there are no such samples. It may be called once.
-func (m *Metrics) WatchDue(ask func(ctx context.Context) (due int, oldest time.Duration, err error)) {
+// WatchDue asks the database, at each scrape, how deliveries that are due fare. Where it does not answer, there are no such
+// samples. It may be called once.
+func (m *Metrics) WatchDue(ask func(ctx context.Context) (Due, error)) {
 	if m != nil {
 		m.registry.MustRegister(dueCollector{ask})
 	}

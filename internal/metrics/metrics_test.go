@@ -44,7 +44,9 @@ func TestWhatHappenedIsCounted(t *testing.T) {
 	m.Flush(metrics.Events, 3)
 	m.Flush(metrics.Results, 500)
 	m.WatchDispatch(func() (inFlight, queued int64) { return 4, 5 })
-	m.WatchDue(func(context.Context) (int, time.Duration, error) { return 6, 1500 * time.Millisecond, nil })
+	m.WatchDue(func(context.Context) (metrics.Due, error) {
+		return metrics.Due{Deliveries: 6, Oldest: 1500 * time.Millisecond, StuckWebhooks: 2}, nil
+	})
 	wantLines(t, scrape(t, m),
 		"posthorn_events_ingested_total 3",
 		"posthorn_activity_recorded_total 2",
@@ -64,6 +66,7 @@ func TestWhatHappenedIsCounted(t *testing.T) {
 		"posthorn_dispatch_queued 5",
 		"posthorn_due_deliveries 6",
 		"posthorn_oldest_due_seconds 1.5",
+		"posthorn_stuck_webhooks 2",
 	)
 	if text := scrape(t, m); !strings.Contains(text, "go_goroutines ") || !strings.Contains(text, "process_cpu_seconds_total ") {
 		t.Error("the figures of Go and of the process are missing")
@@ -73,15 +76,15 @@ func TestWhatHappenedIsCounted(t *testing.T) {
 func TestWithoutADatabaseTheOtherSamplesStay(t *testing.T) {
 	t.Parallel()
 	m := metrics.New()
-	m.WatchDue(func(ctx context.Context) (int, time.Duration, error) {
+	m.WatchDue(func(ctx context.Context) (metrics.Due, error) {
 		if _, bounded := ctx.Deadline(); !bounded {
 			t.Error("the question has no deadline")
 		}
-		return 0, 0, errors.New("away")
+		return metrics.Due{}, errors.New("away")
 	})
 	text := scrape(t, m)
 	wantLines(t, text, "posthorn_events_ingested_total 0")
-	if strings.Contains(text, "posthorn_due_deliveries") || strings.Contains(text, "posthorn_oldest_due_seconds") {
+	if strings.Contains(text, "posthorn_due_deliveries") || strings.Contains(text, "posthorn_oldest_due") || strings.Contains(text, "posthorn_stuck") {
 		t.Error("samples of a database that did not answer")
 	}
 }

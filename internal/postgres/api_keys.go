@@ -66,9 +66,16 @@ func (a *Accounts) apiKey(ctx context.Context, condition string, args ...any) (p
 	return keys[0], nil
 }
 
-// ListAPIKeys returns the keys of a tenant, newest first.
+// apiKeyLive selects the keys that are accepted.
+const apiKeyLive = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())` //nolint:gosec // a condition, not a key
+
+// endedAPIKeys is how many keys are listed that are revoked or expired.
+const endedAPIKeys = 100
+
+// ListAPIKeys returns the keys of a tenant, newest first: all that are accepted, and the newest of the others.
 func (a *Accounts) ListAPIKeys(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.APIKey, error) {
-	keys, err := a.apiKeys(ctx, `tenant_id = $1`, tenant.UUID())
+	keys, err := a.apiKeys(ctx, `tenant_id = $1 AND (`+apiKeyLive+` OR id IN (
+  SELECT id FROM api_keys WHERE tenant_id = $1 AND NOT (`+apiKeyLive+`) ORDER BY id DESC LIMIT $2))`, tenant.UUID(), endedAPIKeys)
 	return keys, translate(err, "list the api keys of "+tenant.String())
 }
 
@@ -84,7 +91,8 @@ func (a *Accounts) APIKeyByHash(ctx context.Context, hash [32]byte) (posthorn.AP
 	return k, translate(err, "find an api key by its hash")
 }
 
-// InsertAPIKey stores a new key, once for each form, and returns the id of the one that the form made.
+// InsertAPIKey stores a new key, once for each form, and returns the id of the one that the form made. The lock on the tenant
+// makes those who make keys wait for each other, so that the limit holds.
 func (a *Accounts) InsertAPIKey(
 	ctx context.Context, k posthorn.APIKey, form *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
 ) (made posthorn.APIKeyID, err error) {
@@ -97,6 +105,16 @@ func (a *Accounts) InsertAPIKey(
 		if repeated {
 			made, err = posthorn.ParseAPIKeyID(first)
 			return err
+		}
+		if err := lockTenant(ctx, tx, k.TenantID); err != nil {
+			return err
+		}
+		var live int
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM api_keys WHERE tenant_id = $1 AND `+apiKeyLive, k.TenantID.UUID()).Scan(&live); err != nil {
+			return err
+		}
+		if live >= posthorn.MaxAPIKeys {
+			return posthorn.ErrTooManyAPIKeys
 		}
 		if err := insertAPIKey(ctx, tx, k); err != nil {
 			return err

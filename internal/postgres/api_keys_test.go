@@ -2,9 +2,11 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,6 +114,39 @@ func TestAFormSentManyTimesAtOnceMakesOneKey(t *testing.T) {
 		if k.ID != fresh[0].ID || k.Repeated && k.Plain != "" {
 			t.Errorf("%+v", k)
 		}
+	}
+}
+
+func TestATenantHasABoundedNumberOfKeysInUse(t *testing.T) {
+	t.Parallel()
+	f := newAccounts(t)
+	_, owner := f.found(t, ownerEmail) // with one key
+	more := func(n int, ended string) {
+		t.Helper()
+		exec(t, f.db, `INSERT INTO api_keys (id, tenant_id, name, scopes, hash, prefix, last_four, `+ended+`)
+SELECT gen_random_uuid(), $1, 'Ended', '{read}', sha256(gen_random_uuid()::text::bytea), '', '', now() FROM generate_series(1, $2::int)`, owner.TenantID.UUID(), n)
+	}
+	more(150, "revoked_at")
+	more(150, "expires_at")
+	var work sync.WaitGroup
+	var refused atomic.Int64
+	exec(t, f.db, `INSERT INTO api_keys (id, tenant_id, name, scopes, hash, prefix, last_four)
+SELECT gen_random_uuid(), $1, 'Live', '{read}', sha256(gen_random_uuid()::text::bytea), '', '' FROM generate_series(1, $2::int)`, owner.TenantID.UUID(), posthorn.MaxAPIKeys-4)
+	for range 12 {
+		work.Go(func() {
+			_, err := f.CreateAPIKey(t.Context(), owner.Actor(""), owner.TenantID, posthorn.NewAPIKey{Name: "CI", Scopes: posthorn.Scopes()})
+			if errors.Is(err, posthorn.ErrTooManyAPIKeys) && posthorn.KindOf(err) == posthorn.Conflict {
+				refused.Add(1)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	keys, err := f.ListAPIKeys(t.Context(), owner.TenantID)
+	live := slices.DeleteFunc(slices.Clone(keys), func(k posthorn.APIKey) bool { return !k.Live(time.Now()) })
+	if err != nil || refused.Load() != 9 || len(live) != posthorn.MaxAPIKeys || len(keys) != posthorn.MaxAPIKeys+100 {
+		t.Errorf("%d refused, %d live of %d listed, %v", refused.Load(), len(live), len(keys), err)
 	}
 }
 

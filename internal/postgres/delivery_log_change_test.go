@@ -227,7 +227,7 @@ func (b *logBench) switchTo(state posthorn.WebhookState) {
 	}
 	d.Version++
 	d.Status = posthorn.WebhookStatus{State: state, Since: time.Now().UTC().Truncate(time.Microsecond), By: "Amara"}
-	if err := b.hooks.UpdateWebhook(b.t.Context(), d.Webhook, nil); err != nil {
+	if _, err := b.hooks.UpdateWebhook(b.t.Context(), d.Webhook, nil); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -37,15 +37,6 @@ func (o *Outbox) HandOffTo(h HandOff) { o.to.Store(&h) }
 // StopHandingOff leaves the deliveries that are made from now on to whoever looks first.
 func (o *Outbox) StopHandingOff() { o.to.Store(nil) }
 
-// lease returns the lease that deliveries are made with: none without a dispatcher in this process, so that they are due at
-// once.
-func (o *Outbox) lease() posthorn.Lease {
-	to := o.to.Load()
-	if to == nil {
-		return posthorn.Lease{}
-	}
-	return to.NewLease()
-}
 
 // emitted is what became of events in a transaction that is still open.
 type emitted struct {
@@ -53,13 +44,15 @@ type emitted struct {
 	jobs      []posthorn.Job
 	// fresh is how many of the events are new.
 	fresh int
+	// to is who the jobs are leased for, nil for nobody.
+	to *HandOff
 }
 
 // committed hands the deliveries over; it must be called after the commit.
 func (o *Outbox) committed(e emitted) {
 	o.Metrics.EventsIngested(e.fresh)
-	if to := o.to.Load(); to != nil && len(e.jobs) > 0 {
-		to.Offer(e.jobs)
+	if len(e.jobs) > 0 {
+		e.to.Offer(e.jobs)
 	}
 }
 
@@ -139,7 +132,7 @@ func (o *Outbox) emit(ctx context.Context, in runner, events []posthorn.Event) (
 	if len(events) == 0 {
 		return emitted{}, nil
 	}
-	b := newEmitBatch(events, o.lease())
+	b := newEmitBatch(events, o.to.Load())
 	args, err := b.args()
 	if err == nil {
 		statements := []statement{{emitSQL, args, b.collect}}
@@ -168,9 +161,13 @@ type emitBatch struct {
 	firsts map[posthorn.EventID]posthorn.Published
 }
 
-func newEmitBatch(events []posthorn.Event, lease posthorn.Lease) *emitBatch {
-	b := &emitBatch{events: events, lease: lease, ids: make([]uuid.UUID, len(events)), firsts: map[posthorn.EventID]posthorn.Published{}}
-	b.out = emitted{published: make([]posthorn.Published, len(events)), fresh: len(events)}
+// newEmitBatch makes the batch; its deliveries are leased for a dispatcher, or, without one in this process, due at once.
+func newEmitBatch(events []posthorn.Event, to *HandOff) *emitBatch {
+	b := &emitBatch{events: events, ids: make([]uuid.UUID, len(events)), firsts: map[posthorn.EventID]posthorn.Published{}}
+	b.out = emitted{published: make([]posthorn.Published, len(events)), fresh: len(events), to: to}
+	if to != nil {
+		b.lease = to.NewLease()
+	}
 	for i := range events {
 		e := &events[i]
 		b.ids[i] = e.ID.UUID()

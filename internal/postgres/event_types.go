@@ -18,8 +18,12 @@ func NewEventTypes(db *DB) *EventTypes { return &EventTypes{db} }
 
 var _ posthorn.EventTypeStore = (*EventTypes)(nil)
 
-const selectEventTypes = `SELECT event, description, schema::text, example::text, enforcement, created_at, updated_at
+const (
+	selectEventTypes = `SELECT event, description, schema::text, example::text, enforcement, created_at, updated_at
  FROM event_types WHERE tenant_id = $1`
+	outlineEventTypes = `SELECT event, description, NULL::text, NULL::text, enforcement, created_at, updated_at
+ FROM event_types WHERE tenant_id = $1`
+)
 
 // eventTypeRow is a row of event_types; what is null is a built-in type's.
 type eventTypeRow struct {
@@ -47,14 +51,24 @@ func (r *eventTypeRow) eventType() posthorn.EventType {
 
 // ListEventTypes returns what a tenant stored, by name.
 func (s *EventTypes) ListEventTypes(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.EventType, error) {
-	op := "list the event types of " + tenant.String()
-	rows, err := s.db.pool.Query(ctx, selectEventTypes+` ORDER BY event COLLATE "C"`, tenant.UUID())
+	types, err := s.eventTypes(ctx, selectEventTypes, tenant)
+	return types, translate(err, "list the event types of "+tenant.String())
+}
+
+// OutlineEventTypes returns what a tenant stored, by name, without schemas and examples.
+func (s *EventTypes) OutlineEventTypes(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.EventType, error) {
+	types, err := s.eventTypes(ctx, outlineEventTypes, tenant)
+	return types, translate(err, "outline the event types of "+tenant.String())
+}
+
+func (s *EventTypes) eventTypes(ctx context.Context, query string, tenant posthorn.TenantID) ([]posthorn.EventType, error) {
+	rows, err := s.db.pool.Query(ctx, query+` ORDER BY event COLLATE "C"`, tenant.UUID())
 	if err != nil {
-		return nil, translate(err, op)
+		return nil, err
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[eventTypeRow])
 	if err != nil {
-		return nil, translate(err, op)
+		return nil, err
 	}
 	types := make([]posthorn.EventType, len(found))
 	for i := range found {
@@ -87,15 +101,16 @@ func eventType(ctx context.Context, q querier, tenant posthorn.TenantID, event s
 }
 
 // PutEventType stores what change makes of the stored type. The lock on the tenant makes its changes wait for each
-// other, so that none is lost and the number of types holds; references to the tenant do not notice.
+// other, so that none is lost and the limits hold.
 func (s *EventTypes) PutEventType(ctx context.Context, tenant posthorn.TenantID, event string, change posthorn.EventTypeChange) error {
 	return s.db.inTx(ctx, "put event type "+event+" of "+tenant.String(), func(tx pgx.Tx) error {
-		var locked, count int
-		err := tx.QueryRow(ctx, `SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE`, tenant.UUID()).Scan(&locked)
-		if err != nil {
+		if err := lockTenant(ctx, tx, tenant); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM event_types WHERE tenant_id = $1`, tenant.UUID()).Scan(&count); err != nil {
+		var others posthorn.EventTypesSum
+		err := tx.QueryRow(ctx, `SELECT count(*), coalesce(sum(octet_length(description) + octet_length(schema::text) + octet_length(example::text)), 0)
+ FROM event_types WHERE tenant_id = $1 AND event <> $2`, tenant.UUID(), event).Scan(&others.Count, &others.Bytes)
+		if err != nil {
 			return err
 		}
 		var stored *posthorn.EventType
@@ -105,7 +120,7 @@ func (s *EventTypes) PutEventType(ctx context.Context, tenant posthorn.TenantID,
 		case !errors.Is(err, pgx.ErrNoRows):
 			return err
 		}
-		made, entry, err := change(stored, count)
+		made, entry, err := change(stored, others)
 		if err != nil || entry == nil {
 			return err
 		}

@@ -117,6 +117,46 @@ func TestEventTypesOfTenantsAreApart(t *testing.T) {
 	}
 }
 
+func TestTheOutlineOfATenantsTypesHasNoDocuments(t *testing.T) {
+	t.Parallel()
+	f := newEventTypes(t)
+	made, _, err := f.put(t, f.tenant, `{"event":"payment.settled","description":"A payment arrived.","schema":{"type":"object"},"example":{"a":1}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Schema, made.Example = nil, nil
+	list, err := postgres.NewEventTypes(f.accounts.db).OutlineEventTypes(t.Context(), f.tenant)
+	made.Category = "" // which is of the domain
+	if diff := cmp.Diff([]posthorn.EventType{made}, list); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
+func TestTheSizeOfATenantsTypesIsThatOfTheOthers(t *testing.T) {
+	t.Parallel()
+	f := newEventTypes(t)
+	for event, body := range map[string]string{"a.b": `"description":"Fünf!","schema":{"b":true},"example":{"a":1}`, "c.d": `"description":"x","example":{}`} {
+		if _, _, err := f.put(t, f.tenant, `{"event":"`+event+`",`+body+`}`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := f.put(t, f.tenant, `{"event":"submission.created","enforcement":"reject"}`); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]posthorn.EventTypesSum{"c.d": {Count: 2, Bytes: 6 + 10 + 7}, "a.b": {Count: 2, Bytes: 1 + 2 + 2}, "e.f": {Count: 3, Bytes: 28}}
+	for event, sum := range want {
+		err := postgres.NewEventTypes(f.accounts.db).PutEventType(t.Context(), f.tenant, event, func(_ *posthorn.EventType, others posthorn.EventTypesSum) (posthorn.EventType, *posthorn.AuditEntry, error) {
+			if others != sum {
+				t.Errorf("beside %s: %+v, want %+v", event, others, sum)
+			}
+			return posthorn.EventType{}, nil, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Several changes of one type at the same time: each is made on top of the one before, and one of them creates it.
 func TestChangesOfOneEventTypeWaitForEachOther(t *testing.T) {
 	t.Parallel()

@@ -45,17 +45,20 @@ func utc(t *time.Time) time.Time {
 }
 
 // liveSecrets returns the secrets of a webhook, or of the tenant where webhook is zero, that have not expired, newest first.
-func (db *DB) liveSecrets(ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID) ([]posthorn.SealedSecret, error) {
-	rows, err := db.pool.Query(ctx, `SELECT `+signingSecretColumns+` FROM signing_secrets
+func liveSecrets(ctx context.Context, q querier, tenant posthorn.TenantID, webhook posthorn.WebhookID) ([]posthorn.SealedSecret, error) {
+	rows, err := q.Query(ctx, `SELECT `+signingSecretColumns+` FROM signing_secrets
  WHERE tenant_id = $1 AND webhook_id IS NOT DISTINCT FROM $2 AND (expires_at IS NULL OR expires_at > now())
  ORDER BY expires_at IS NULL DESC, created_at DESC, id DESC`, tenant.UUID(), nullID(webhook.UUID()))
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (posthorn.SealedSecret, error) {
-		r, err := pgx.RowToStructByPos[signingSecretRow](row)
-		return r.secret(), err
-	})
+	return pgx.CollectRows(rows, scanSigningSecret)
+}
+
+// scanSigningSecret reads a row of signingSecretColumns.
+func scanSigningSecret(row pgx.CollectableRow) (posthorn.SealedSecret, error) {
+	r, err := pgx.RowToStructByPos[signingSecretRow](row)
+	return r.secret(), err
 }
 
 // insertSigningSecret stores a secret as it is.
@@ -68,7 +71,7 @@ func insertSigningSecret(ctx context.Context, tx pgx.Tx, s posthorn.SealedSecret
 
 // replaceSigningSecret makes s the current secret of its owner. Those before it sign on, the current one until oldExpires;
 // a zero oldExpires ends all of them at once. Rotations of one owner wait for each other. It is NotFound without the owner,
-// and ErrTooManySecrets when too many would sign.
+// and TooManySecrets when too many would sign.
 func replaceSigningSecret(ctx context.Context, tx pgx.Tx, s posthorn.SealedSecret, oldExpires time.Time) error {
 	if err := lockSecretOwner(ctx, tx, s.TenantID, s.WebhookID); err != nil {
 		return err
@@ -79,13 +82,16 @@ func replaceSigningSecret(ctx context.Context, tx pgx.Tx, s posthorn.SealedSecre
 	if err != nil {
 		return err
 	}
-	tag, err := tx.Exec(ctx, `UPDATE signing_secrets SET expires_at = coalesce(expires_at, $3)
- WHERE tenant_id = $1 AND webhook_id IS NOT DISTINCT FROM $2`, tenant, webhook, nullTime(oldExpires))
+	var old int
+	var next *time.Time
+	err = tx.QueryRow(ctx, `WITH old AS (UPDATE signing_secrets SET expires_at = coalesce(expires_at, $3)
+   WHERE tenant_id = $1 AND webhook_id IS NOT DISTINCT FROM $2 RETURNING expires_at)
+SELECT count(*), min(expires_at) FROM old`, tenant, webhook, nullTime(oldExpires)).Scan(&old, &next)
 	if err != nil {
 		return err
 	}
-	if tag.RowsAffected() >= posthorn.MaxLiveSecrets {
-		return posthorn.ErrTooManySecrets
+	if old >= posthorn.MaxLiveSecrets {
+		return posthorn.TooManySecrets(utc(next))
 	}
 	if err := insertSigningSecret(ctx, tx, s); err != nil {
 		return err
@@ -103,12 +109,18 @@ func bumpRevision(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, webh
 // lockSecretOwner makes the transactions that change the secrets of one webhook, or of one tenant's API secret, wait for each
 // other. References to the owner do not notice.
 func lockSecretOwner(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, webhook posthorn.WebhookID) error {
-	statement, args := `SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE`, []any{tenant.UUID()}
-	if !webhook.IsZero() {
-		statement, args = `SELECT 1 FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`, append(args, webhook.UUID())
+	if webhook.IsZero() {
+		return lockTenant(ctx, tx, tenant)
 	}
 	var one int
-	return tx.QueryRow(ctx, statement, args...).Scan(&one)
+	return tx.QueryRow(ctx, `SELECT 1 FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`, tenant.UUID(), webhook.UUID()).Scan(&one)
+}
+
+// lockTenant makes the transactions that count what a tenant has, or look for something before they add it, wait for each
+// other. References to the tenant do not notice.
+func lockTenant(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID) error {
+	var one int
+	return tx.QueryRow(ctx, `SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE`, tenant.UUID()).Scan(&one)
 }
 
 // retireOldSecrets ends all secrets of a webhook, or of the tenant where webhook is zero, but the current one. It returns how
@@ -129,7 +141,7 @@ SELECT count(*) FROM gone WHERE expires_at > now()`, tenant.UUID(), nullID(webho
 
 // APISecrets returns the API secrets of a tenant that have not expired, newest first.
 func (a *Accounts) APISecrets(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.SealedSecret, error) {
-	secrets, err := a.db.liveSecrets(ctx, tenant, posthorn.WebhookID{})
+	secrets, err := liveSecrets(ctx, a.db.pool, tenant, posthorn.WebhookID{})
 	return secrets, translate(err, "list the api secrets of "+tenant.String())
 }
 
@@ -153,22 +165,36 @@ func (a *Accounts) ReplaceAPISecret(
 	ctx context.Context, c posthorn.SecretChange, form *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
 ) (repeated bool, err error) {
 	err = a.db.inTx(ctx, "replace the api secret of "+c.Secret.TenantID.String(), func(tx pgx.Tx) error {
-		if _, repeated, err = claimFormKey(ctx, tx, form, c.Secret.ID.String()); err != nil || repeated {
-			return err
-		}
-		if err := replaceSigningSecret(ctx, tx, c.Secret, c.OldExpires); err != nil {
-			return err
-		}
-		return writeAudit(ctx, tx, entry)
+		repeated, err = rotateSecret(ctx, tx, c, form, entry)
+		return err
 	})
 	return repeated, err
 }
 
+// rotateSecret makes a new secret the current one, once for each form, and notes it in the audit log.
+func rotateSecret(
+	ctx context.Context, tx pgx.Tx, c posthorn.SecretChange, form *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
+) (repeated bool, err error) {
+	if _, repeated, err = claimFormKey(ctx, tx, form, c.Secret.ID.String()); err != nil || repeated {
+		return repeated, err
+	}
+	if err := replaceSigningSecret(ctx, tx, c.Secret, c.OldExpires); err != nil {
+		return false, err
+	}
+	return false, writeAudit(ctx, tx, entry)
+}
+
 // RetireAPISecrets ends all API secrets of a tenant but the current one.
 func (a *Accounts) RetireAPISecrets(ctx context.Context, tenant posthorn.TenantID, entry posthorn.AuditEntry) (n int, err error) {
-	err = a.db.inTx(ctx, "retire the old api secrets of "+tenant.String(), func(tx pgx.Tx) error {
-		n, err = retireOldSecrets(ctx, tx, tenant, posthorn.WebhookID{})
-		if err != nil || n == 0 {
+	return a.db.retireSecrets(ctx, "retire the old api secrets of "+tenant.String(), tenant, posthorn.WebhookID{}, entry)
+}
+
+// retireSecrets is retireOldSecrets with its entry in the audit log, where any still signed. op says what is being done.
+func (db *DB) retireSecrets(
+	ctx context.Context, op string, tenant posthorn.TenantID, webhook posthorn.WebhookID, entry posthorn.AuditEntry,
+) (n int, err error) {
+	err = db.inTx(ctx, op, func(tx pgx.Tx) error {
+		if n, err = retireOldSecrets(ctx, tx, tenant, webhook); err != nil || n == 0 {
 			return err
 		}
 		entry.SecretsEnded(n)

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,6 +127,9 @@ func TestNoMoreThanFiveSecretsSignAtTheSameTime(t *testing.T) {
 	for _, err := range errs {
 		if errors.Is(err, posthorn.ErrTooManySecrets) {
 			refused++
+			if e, _ := errors.AsType[*posthorn.Error](err); !strings.Contains(e.Message, fmt.Sprintf("ends at %d-", time.Now().UTC().Year())) {
+				t.Errorf("it does not say when the next one ends: %s", e.Message)
+			}
 		} else if err != nil {
 			t.Error(err)
 		}

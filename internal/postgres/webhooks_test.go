@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,7 +78,8 @@ func TestAWebhookIsReadAsItWasStored(t *testing.T) {
 	}
 
 	w.Headers, w.RetryOn, w.RateLimit, w.Version = nil, []int{}, 0, 2
-	if err := store.UpdateWebhook(t.Context(), w, nil, entryFor(&w, posthorn.ActionWebhookUpdated)); err != nil {
+	saved, err := store.UpdateWebhook(t.Context(), w, nil, entryFor(&w, posthorn.ActionWebhookUpdated))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err = store.Webhook(t.Context(), tenant, w.ID); err != nil {
@@ -88,7 +88,10 @@ func TestAWebhookIsReadAsItWasStored(t *testing.T) {
 	if diff := cmp.Diff(w, got.Webhook); diff != "" {
 		t.Errorf("changed webhook (-want +got):\n%s", diff)
 	}
-	if err := store.UpdateWebhook(t.Context(), w, nil); !errors.Is(err, posthorn.ErrStaleWebhook) {
+	if diff := cmp.Diff(got, saved); diff != "" {
+		t.Errorf("the answer to the change (-stored +got):\n%s", diff)
+	}
+	if _, err := store.UpdateWebhook(t.Context(), w, nil); !errors.Is(err, posthorn.ErrStaleWebhook) {
 		t.Errorf("the same version again: %v", err)
 	}
 }
@@ -127,16 +130,14 @@ func TestAFormSentManyTimesMakesOneWebhook(t *testing.T) {
 	form := &posthorn.IdempotencyKey{Scope: "form:" + tenant.String(), Key: "one"}
 	var made sync.Map
 	var work sync.WaitGroup
-	var failures atomic.Int64
 	for range 20 {
 		w, secret := hook(tenant, nil)
 		work.Go(func() {
-			id, err := store.InsertWebhook(t.Context(), w, secret, form, entryFor(&w, posthorn.ActionWebhookCreated))
-			if err != nil {
-				failures.Add(1)
-				t.Errorf("insert: %v", err)
+			first, err := store.InsertWebhook(t.Context(), w, secret, form, entryFor(&w, posthorn.ActionWebhookCreated))
+			if err != nil || first.Repeated == (first.Webhook.ID == w.ID) || len(first.Webhook.Secrets) != 1 {
+				t.Errorf("insert: %+v, %v", first, err)
 			}
-			made.Store(id, true)
+			made.Store(first.Webhook.ID, true)
 		})
 	}
 	work.Wait()
@@ -255,7 +256,8 @@ func TestRotatedSecretsSignOnUntilTheirEnd(t *testing.T) {
 	rotate := func(oldExpires time.Time, form *posthorn.IdempotencyKey) (bool, error) {
 		t.Helper()
 		_, secret := hook(tenant, func(x *posthorn.Webhook) { x.ID = w.ID })
-		return store.ReplaceSecret(t.Context(), posthorn.SecretChange{Secret: secret, OldExpires: oldExpires}, form, entryFor(&w, posthorn.ActionSecretRotated))
+		made, err := store.ReplaceSecret(t.Context(), posthorn.SecretChange{Secret: secret, OldExpires: oldExpires}, form, entryFor(&w, posthorn.ActionSecretRotated))
+		return made.Repeated, err
 	}
 	live := func() int {
 		t.Helper()

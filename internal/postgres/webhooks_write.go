@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -13,35 +12,78 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-// errRepeatedForm ends the transaction of a form that was sent before.
-var errRepeatedForm = errors.New("the form was sent before")
-
-// InsertWebhook stores a webhook with its secret, unless its form was sent before.
+// InsertWebhook stores a webhook with its secret, once for each form.
 func (s *Webhooks) InsertWebhook(
 	ctx context.Context, w posthorn.Webhook, secret posthorn.SealedSecret, form *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
-) (posthorn.WebhookID, error) {
-	made := w.ID
-	err := s.db.inTx(ctx, "insert "+w.ID.String(), func(tx pgx.Tx) error {
+) (made posthorn.WebhookMade, err error) {
+	err = s.db.inTx(ctx, "insert "+w.ID.String(), func(tx pgx.Tx) error {
 		first, repeated, err := claimFormKey(ctx, tx, form, w.ID.String())
 		if err != nil {
 			return err
 		}
 		if repeated {
-			made, err = posthorn.ParseWebhookID(first)
-			return errors.Join(err, errRepeatedForm)
-		}
-		if err := insertWebhook(ctx, tx, &w); err != nil {
+			id, err := posthorn.ParseWebhookID(first)
+			if err != nil {
+				return err
+			}
+			made.Repeated = true
+			made.Webhook, err = webhookDetail(ctx, tx, w.TenantID, id)
 			return err
 		}
-		if err := insertSigningSecret(ctx, tx, secret); err != nil {
+		if err := lockTenant(ctx, tx, w.TenantID); err != nil {
 			return err
 		}
-		return writeAudit(ctx, tx, entry)
+		made.Webhook, err = addWebhook(ctx, tx, &w, secret, entry)
+		return err
 	})
-	if errors.Is(err, errRepeatedForm) && !made.IsZero() {
-		return made, nil
-	}
 	return made, err
+}
+
+// InsertWebhookAtFreeURL stores a webhook with its secret, unless its application, or none, has one at its URL. The lock on the
+// tenant makes those who insert wait for each other, so that only one finds the place free.
+func (s *Webhooks) InsertWebhookAtFreeURL(
+	ctx context.Context, w posthorn.Webhook, secret posthorn.SealedSecret, entry posthorn.AuditEntry,
+) (made posthorn.WebhookMade, err error) {
+	err = s.db.inTx(ctx, "insert "+w.ID.String(), func(tx pgx.Tx) error {
+		if err := lockTenant(ctx, tx, w.TenantID); err != nil {
+			return err
+		}
+		at, err := webhooksAt(ctx, tx, w.TenantID, w.ApplicationID, w.URL)
+		if err != nil {
+			return err
+		}
+		if len(at) > 0 {
+			return posthorn.ErrURLTaken
+		}
+		made.Webhook, err = addWebhook(ctx, tx, &w, secret, entry)
+		return err
+	})
+	return made, err
+}
+
+// addWebhook inserts a webhook with its secret, in a transaction that holds the lock on the tenant, and returns it as it is
+// read from then on.
+func addWebhook(
+	ctx context.Context, tx pgx.Tx, w *posthorn.Webhook, secret posthorn.SealedSecret, entry posthorn.AuditEntry,
+) (posthorn.WebhookDetail, error) {
+	var none posthorn.WebhookDetail
+	var n int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM webhooks WHERE tenant_id = $1`, w.TenantID.UUID()).Scan(&n); err != nil {
+		return none, err
+	}
+	if n >= posthorn.MaxWebhooks {
+		return none, posthorn.ErrTooManyWebhooks
+	}
+	if err := insertWebhook(ctx, tx, w); err != nil {
+		return none, err
+	}
+	if err := insertSigningSecret(ctx, tx, secret); err != nil {
+		return none, err
+	}
+	if err := writeAudit(ctx, tx, entry); err != nil {
+		return none, err
+	}
+	return webhookDetail(ctx, tx, w.TenantID, w.ID)
 }
 
 func insertWebhook(ctx context.Context, tx pgx.Tx, w *posthorn.Webhook) error {
@@ -84,35 +126,59 @@ func nullZero(n int) any {
 // UpdateWebhook stores a changed webhook, unless another change came first.
 func (s *Webhooks) UpdateWebhook(
 	ctx context.Context, w posthorn.Webhook, secret *posthorn.SecretChange, entries ...posthorn.AuditEntry,
-) error {
-	signature, names, values, err := webhookValues(&w)
-	if err != nil {
-		return err
-	}
-	return s.db.inTx(ctx, "update "+w.ID.String(), func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE webhooks SET application_id = $4, name = $5, description = $6, url = $7, events = $8,
-       header_names = $9, header_values = $10, signature = $11::text::json, timeout_seconds = $12, max_attempts = $13, retry_on = $14,
-       rate_limit = $15, max_in_flight = $16, state = $17, state_reason = $18, state_since = $19, state_by = $20,
-       version = $3, revision = revision + 1, updated_at = $21, updated_by = $22,
-       stopped_at = CASE WHEN state = 'active' AND $17 <> 'active' THEN $19 ELSE stopped_at END,
-       resumed_at = CASE WHEN state <> 'active' AND $17 = 'active' THEN $19 WHEN $17 = 'active' THEN resumed_at END
- WHERE tenant_id = $1 AND id = $2 AND version = $3 - 1`,
-			w.TenantID.UUID(), w.ID.UUID(), w.Version, nullID(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events,
-			names, values, signature, int(w.Timeout.Seconds()), w.MaxAttempts, w.RetryOn, nullZero(w.RateLimit), w.MaxInFlight,
-			string(w.Status.State), w.Status.Reason, w.Status.Since, w.Status.By, w.UpdatedAt, w.UpdatedBy)
-		if err != nil {
+) (saved posthorn.WebhookDetail, err error) {
+	err = s.db.inTx(ctx, "update "+w.ID.String(), func(tx pgx.Tx) error {
+		if err := forgetFailures(ctx, tx, &w); err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
-			return posthorn.ErrStaleWebhook
+		if err := updateWebhook(ctx, tx, &w); err != nil {
+			return err
 		}
 		if secret != nil {
 			if err := replaceSigningSecret(ctx, tx, secret.Secret, secret.OldExpires); err != nil {
 				return err
 			}
 		}
-		return writeAudit(ctx, tx, entries...)
+		if err := writeAudit(ctx, tx, entries...); err != nil {
+			return err
+		}
+		saved, err = webhookDetail(ctx, tx, w.TenantID, w.ID)
+		return err
 	})
+	return saved, err
+}
+
+// forgetFailures gives a webhook that becomes active, or gets another URL, a clean record: what failed before says nothing of
+// the endpoint as it is now. It comes before the webhook is locked, because the results of deliveries lock their health first.
+func forgetFailures(ctx context.Context, tx pgx.Tx, w *posthorn.Webhook) error {
+	_, err := tx.Exec(ctx, `UPDATE webhook_health h SET failing_since = NULL, throttled_until = NULL FROM webhooks w
+ WHERE h.webhook_id = w.id AND w.tenant_id = $1 AND w.id = $2 AND (w.url <> $3 OR w.state <> 'active' AND $4 = 'active')`,
+		w.TenantID.UUID(), w.ID.UUID(), w.URL, string(w.Status.State))
+	return err
+}
+
+func updateWebhook(ctx context.Context, tx pgx.Tx, w *posthorn.Webhook) error {
+	signature, names, values, err := webhookValues(w)
+	if err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, `UPDATE webhooks SET application_id = $4, name = $5, description = $6, url = $7, events = $8,
+       header_names = $9, header_values = $10, signature = $11::text::json, timeout_seconds = $12, max_attempts = $13, retry_on = $14,
+       rate_limit = $15, max_in_flight = $16, state = $17, state_reason = $18, state_since = $19, state_by = $20,
+       version = $3, revision = revision + 1, updated_at = $21, updated_by = $22,
+       stopped_at = CASE WHEN state = 'active' AND $17 <> 'active' THEN $19 ELSE stopped_at END,
+       resumed_at = CASE WHEN state <> 'active' AND $17 = 'active' THEN $19 WHEN $17 = 'active' THEN resumed_at END
+ WHERE tenant_id = $1 AND id = $2 AND version = $3 - 1`,
+		w.TenantID.UUID(), w.ID.UUID(), w.Version, nullID(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events,
+		names, values, signature, int(w.Timeout.Seconds()), w.MaxAttempts, w.RetryOn, nullZero(w.RateLimit), w.MaxInFlight,
+		string(w.Status.State), w.Status.Reason, w.Status.Since, w.Status.By, w.UpdatedAt, w.UpdatedBy)
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() == 0 {
+		return posthorn.ErrStaleWebhook
+	}
+	return nil
 }
 
 // DeleteWebhook deletes a webhook, with its headers and secrets, and leaves its name and URL for the log. What is due for it is
@@ -140,32 +206,31 @@ INSERT INTO deleted_webhooks (id, tenant_id, name, url, deleted_at, deleted_by) 
 	return nil
 }
 
-// ReplaceSecret makes a new secret the current one, unless its form was sent before.
+// ReplaceSecret makes a new secret the current one, once for each form.
 func (s *Webhooks) ReplaceSecret(
 	ctx context.Context, c posthorn.SecretChange, form *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
-) (repeated bool, err error) {
-	err = s.db.inTx(ctx, "replace the secret of "+c.Secret.WebhookID.String(), func(tx pgx.Tx) error {
-		if _, repeated, err = claimFormKey(ctx, tx, form, c.Secret.ID.String()); err != nil || repeated {
+) (made posthorn.WebhookMade, err error) {
+	tenant, id := c.Secret.TenantID, c.Secret.WebhookID
+	err = s.db.inTx(ctx, "replace the secret of "+id.String(), func(tx pgx.Tx) error {
+		if made.Repeated, err = rotateSecret(ctx, tx, c, form, entry); err != nil {
 			return err
 		}
-		if err := replaceSigningSecret(ctx, tx, c.Secret, c.OldExpires); err != nil {
-			return err
+		if !made.Repeated {
+			_, err := tx.Exec(ctx, `UPDATE webhooks SET version = version + 1, updated_at = $3, updated_by = $4 WHERE tenant_id = $1 AND id = $2`,
+				tenant.UUID(), id.UUID(), c.Secret.CreatedAt, c.Secret.CreatedBy)
+			if err != nil {
+				return err
+			}
 		}
-		return writeAudit(ctx, tx, entry)
+		made.Webhook, err = webhookDetail(ctx, tx, tenant, id)
+		return err
 	})
-	return repeated, err
+	return made, err
 }
 
 // RetireSecrets ends all secrets of a webhook but the current one.
 func (s *Webhooks) RetireSecrets(
 	ctx context.Context, tenant posthorn.TenantID, id posthorn.WebhookID, entry posthorn.AuditEntry,
-) (n int, err error) {
-	err = s.db.inTx(ctx, "retire the old secrets of "+id.String(), func(tx pgx.Tx) error {
-		if n, err = retireOldSecrets(ctx, tx, tenant, id); err != nil || n == 0 {
-			return err
-		}
-		entry.SecretsEnded(n)
-		return writeAudit(ctx, tx, entry)
-	})
-	return n, err
+) (int, error) {
+	return s.db.retireSecrets(ctx, "retire the old secrets of "+id.String(), tenant, id, entry)
 }

@@ -3,6 +3,7 @@ package posthorn
 import (
 	"cmp"
 	"net/mail"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -60,6 +61,7 @@ var fieldLabels = map[string]string{
 	FieldOverlap:         "Overlap",
 	FieldConfirm:         "What you typed",
 	"state":              "State",
+	FieldText:            "What you look for",
 }
 
 // fieldLabel is how a sentence about a field begins.
@@ -108,26 +110,40 @@ func FieldError(kind Kind, field, rule string) *Error {
 	return &Error{Kind: kind, Message: f.sentences[0], Fields: f.fields}
 }
 
-// name returns a name without the space around it, and notes a fault when there is none or when it is unfit to be shown
-// in one line.
+// name returns a name as people see it: without the space around it, and with one space where there are several. It notes a
+// fault when there is none, when it is unfit to be shown in one line, and when it has characters that cannot be seen.
 func (f *fieldFaults) name(field, text string) string {
-	text = strings.TrimSpace(text)
+	text = spaces.ReplaceAllLiteralString(strings.TrimSpace(text), " ")
 	if text == "" {
 		f.add(field, "must not be empty")
 	}
 	f.line(field, text, MaxNameLength, "must be at most 100 characters long")
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Cf, r) }) {
+		f.add(field, "must not have invisible characters, such as zero-width spaces or marks of direction")
+	}
 	return text
+}
+
+// spaces are spaces of whatever width, one or several in a row. Pages show them as one.
+var spaces = regexp.MustCompile(`\p{Zs}+`)
+
+// SameName reports whether text, as somebody typed it to confirm, is a name: the same words, with spaces as they please.
+func SameName(text, name string) bool {
+	return slices.Equal(strings.Fields(text), strings.Fields(name))
 }
 
 // line notes a fault when text is longer than limit, in characters, or holds what a single line cannot.
 func (f *fieldFaults) line(field, text string, limit int, tooLong string) {
 	switch {
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, breaksLine):
 		f.add(field, "must be plain text in one line")
 	case utf8.RuneCountInString(text) > limit:
 		f.add(field, tooLong)
 	}
 }
+
+// breaksLine reports whether a character cannot stand in a single line.
+func breaksLine(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }
 
 // email returns an address without the space around it, as it was typed.
 func (f *fieldFaults) email(text string) string {

@@ -27,8 +27,14 @@ type MadeAPIKey struct {
 	Repeated bool
 }
 
+// MaxAPIKeys is how many keys a tenant may have that are neither revoked nor expired.
+const MaxAPIKeys = 200
+
+// ErrTooManyAPIKeys is the Conflict of one more than MaxAPIKeys.
+var ErrTooManyAPIKeys = Errorf(Conflict, "This organisation has %d API keys in use already, and that is the most. Revoke one that is not needed.", MaxAPIKeys)
+
 // CreateAPIKey makes a key for the API of a tenant. Wrong input is Invalid with the fields named, an unknown tenant
-// NotFound. A form key that was used before makes nothing and returns the key that was made with it, without its text.
+// NotFound, one key more than MaxAPIKeys ErrTooManyAPIKeys. A form key that was used before makes nothing and returns the key that was made with it, without its text.
 func (a *Accounts) CreateAPIKey(ctx context.Context, actor Actor, tenant TenantID, in NewAPIKey) (MadeAPIKey, error) {
 	var faults fieldFaults
 	in.Name = faults.name(FieldName, in.Name)
@@ -74,7 +80,8 @@ func (k *APIKey) auditFields() map[string]any {
 	return fields
 }
 
-// ListAPIKeys returns all keys of a tenant, newest first, revoked and expired ones included.
+// ListAPIKeys returns the keys of a tenant, newest first: all that are accepted, and of those that are revoked or expired the
+// newest hundred.
 func (a *Accounts) ListAPIKeys(ctx context.Context, tenant TenantID) ([]APIKey, error) {
 	return a.store.ListAPIKeys(ctx, tenant)
 }

@@ -90,7 +90,7 @@ func TestTheUseOfAKeyIsNotedOnceAMinute(t *testing.T) {
 			f := newAccounts(t)
 			f.makeKey(t, f.withOwner(t), 0)
 			if v.ago > 0 {
-				f.store.keys[0].LastUsedAt = time.Now().Add(-v.ago)
+				f.store.keys[0].LastUsedAt = time.Now().Add(-v.ago).Truncate(time.Microsecond)
 			}
 			if _, err := f.VerifyAPIKey(t.Context(), plainAPIKey); err != nil {
 				t.Fatal(err)

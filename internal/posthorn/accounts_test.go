@@ -65,11 +65,15 @@ func TestNamesAreOneLineOfAtMost100Characters(t *testing.T) {
 		name, want string // want empty: refused
 	}{
 		"plain":         {" Ada Lovelace ", "Ada Lovelace"},
+		"spaces":        {"Ada  \u00a0 Lovelace", "Ada Lovelace"},
 		"beyond ASCII":  {strings.Repeat("é", 100), strings.Repeat("é", 100)},
 		"empty":         {" \t ", ""},
 		"too long":      {strings.Repeat("é", 101), ""},
 		"two lines":     {"Ada\nLovelace", ""},
 		"null":          {"Ada\x00", ""},
+		"other lines":   {"Ada\u2028Lovelace", ""},
+		"bidirectional": {"Ada\u202eecalevoL", ""},
+		"zero width":    {"Ada\u200bLovelace", ""},
 		"invalid UTF-8": {"Ada\xff", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

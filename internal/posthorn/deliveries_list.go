@@ -103,10 +103,11 @@ type ListPosition[P prefixer] struct {
 	Limit int
 }
 
-// The positions in the lists.
 type (
+	// DeliveryPosition is a position in the delivery log.
 	DeliveryPosition = ListPosition[deliveryKind]
-	EventPosition    = ListPosition[eventKind]
+	// EventPosition is a position in the list of events.
+	EventPosition = ListPosition[eventKind]
 )
 
 // DeliveryQuery asks for a page of the delivery log.

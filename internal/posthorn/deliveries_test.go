@@ -59,31 +59,31 @@ func (s *fakeDeliveries) DeliveryState(context.Context, posthorn.TenantID, posth
 	return posthorn.DeliverySucceeded, nil
 }
 
-func (s *fakeDeliveries) note(id posthorn.DeliveryID, entry posthorn.AuditEntry) error {
+func (s *fakeDeliveries) note(ctx context.Context, id posthorn.DeliveryID, entry posthorn.AuditEntry) error {
 	if s.find(id) < 0 {
 		return posthorn.Errorf(posthorn.NotFound, "Not found")
 	}
-	return s.NoteAudit(context.Background(), entry)
+	return s.NoteAudit(ctx, entry)
 }
 
-func (s *fakeDeliveries) ReplayDelivery(_ context.Context, _ posthorn.TenantID, id posthorn.DeliveryID, entry posthorn.AuditEntry) error {
-	return s.note(id, entry)
+func (s *fakeDeliveries) ReplayDelivery(ctx context.Context, _ posthorn.TenantID, id posthorn.DeliveryID, entry posthorn.AuditEntry) error {
+	return s.note(ctx, id, entry)
 }
 
-func (s *fakeDeliveries) StopDelivery(_ context.Context, _ posthorn.TenantID, id posthorn.DeliveryID, reason string, entry posthorn.AuditEntry) error {
+func (s *fakeDeliveries) StopDelivery(ctx context.Context, _ posthorn.TenantID, id posthorn.DeliveryID, reason string, entry posthorn.AuditEntry) error {
 	if i := s.find(id); i >= 0 {
 		s.entries[i].Reason = reason
 	}
-	return s.note(id, entry)
+	return s.note(ctx, id, entry)
 }
 
 func (s *fakeDeliveries) ReplayFailed(context.Context, posthorn.TenantID, posthorn.WebhookID, time.Time, posthorn.AuditEntry) (int, error) {
 	return 3, nil
 }
 
-func (s *fakeDeliveries) ReplayMissed(_ context.Context, _ posthorn.TenantID, _ posthorn.WebhookID, m posthorn.MissedRange, entry posthorn.AuditEntry) (int, error) {
+func (s *fakeDeliveries) ReplayMissed(ctx context.Context, _ posthorn.TenantID, _ posthorn.WebhookID, m posthorn.MissedRange, entry posthorn.AuditEntry) (int, error) {
 	s.missed = append(s.missed, m)
-	return 5, s.NoteAudit(context.Background(), entry)
+	return 5, s.NoteAudit(ctx, entry)
 }
 
 func (s *fakeDeliveries) NoteAudit(_ context.Context, entry posthorn.AuditEntry) error {

@@ -27,16 +27,21 @@ func NewEventTypes(store EventTypeStore, schemas SchemaCompiler) *EventTypes {
 type EventTypeStore interface {
 	// ListEventTypes returns what a tenant stored, by name.
 	ListEventTypes(ctx context.Context, tenant TenantID) ([]EventType, error)
+	// OutlineEventTypes is ListEventTypes without schemas and examples, which it does not read.
+	OutlineEventTypes(ctx context.Context, tenant TenantID) ([]EventType, error)
 	// EventType returns one, or NotFound.
 	EventType(ctx context.Context, tenant TenantID, event string) (EventType, error)
-	// PutEventType stores what change makes of the stored type, which is nil while there is none, and of the number of
-	// types that the tenant has stored. Changes of one tenant's types wait for each other. No entry means that there is
-	// nothing to store.
+	// PutEventType stores what change makes of the stored type, which is nil while there is none, next to the others that
+	// the tenant has stored. Changes of one tenant's types wait for each other. No entry means that there is nothing to
+	// store.
 	PutEventType(ctx context.Context, tenant TenantID, event string, change EventTypeChange) error
 }
 
 // EventTypeChange makes a type out of the stored one.
-type EventTypeChange func(stored *EventType, count int) (EventType, *AuditEntry, error)
+type EventTypeChange func(stored *EventType, others EventTypesSum) (EventType, *AuditEntry, error)
+
+// EventTypesSum says how many event types there are, and how large their descriptions, schemas and examples are together.
+type EventTypesSum struct{ Count, Bytes int }
 
 // SchemaCompiler reads JSON Schema. Implemented by package jsonschema.
 type SchemaCompiler interface {
@@ -58,8 +63,13 @@ const (
 	ActionEventTypeUpdated Action = "event_type.updated"
 )
 
-// MaxOwnEventTypes is how many event types a tenant may add or change.
-const MaxOwnEventTypes = 500
+// Limits of what a tenant may add to the catalogue.
+const (
+	// MaxOwnEventTypes is how many event types a tenant may add or change.
+	MaxOwnEventTypes = 500
+	// MaxOwnEventTypesBytes is how large they may be together, in bytes of descriptions, schemas and examples.
+	MaxOwnEventTypesBytes = 4 << 20
+)
 
 // List returns the catalogue of a tenant: the built-in types in their order, with the tenant's enforcement, and then its
 // own by name.
@@ -68,6 +78,24 @@ func (ts *EventTypes) List(ctx context.Context, tenant TenantID) ([]EventType, e
 	if err != nil {
 		return nil, fmt.Errorf("list the event types of %s: %w", tenant, err)
 	}
+	return wholeCatalogue(stored), nil
+}
+
+// Outline is List without schemas and examples: for lists, for forms, and to check subscriptions.
+func (ts *EventTypes) Outline(ctx context.Context, tenant TenantID) ([]EventType, error) {
+	stored, err := ts.store.OutlineEventTypes(ctx, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("outline the event types of %s: %w", tenant, err)
+	}
+	types := wholeCatalogue(stored)
+	for i := range types {
+		types[i].Schema, types[i].Example = nil, nil
+	}
+	return types, nil
+}
+
+// wholeCatalogue adds the built-in types to what a tenant stored.
+func wholeCatalogue(stored []EventType) []EventType {
 	types := BuiltInEventTypes()
 	for i, t := range types {
 		if at := slices.IndexFunc(stored, func(s EventType) bool { return s.Event == t.Event }); at >= 0 {
@@ -79,7 +107,7 @@ func (ts *EventTypes) List(ctx context.Context, tenant TenantID) ([]EventType, e
 		s.Category = CategoryOf(s.Event)
 		types = append(types, s)
 	}
-	return types, nil
+	return types
 }
 
 // as is a built-in type as a tenant has changed it.
@@ -121,8 +149,8 @@ func (ts *EventTypes) Put(ctx context.Context, actor Actor, tenant TenantID, in 
 		_, err := in.onto(newEventType(in.Event), ts.schemas)
 		return EventType{}, false, err
 	}
-	change := func(stored *EventType, count int) (EventType, *AuditEntry, error) {
-		before, after, err := ts.change(stored, count, in)
+	change := func(stored *EventType, others EventTypesSum) (EventType, *AuditEntry, error) {
+		before, after, err := ts.change(stored, others, in)
 		if err != nil {
 			return EventType{}, nil, err
 		}
@@ -140,15 +168,18 @@ func (ts *EventTypes) Put(ctx context.Context, actor Actor, tenant TenantID, in 
 	return made, created, nil
 }
 
-// errTooManyEventTypes is the Conflict of a tenant that has as many types as it may.
-var errTooManyEventTypes = Errorf(Conflict, "This organisation has added or changed %d event types already, and that is the most.", MaxOwnEventTypes)
+// The Conflicts of a tenant that has as much of its own as it may.
+var (
+	errTooManyEventTypes  = Errorf(Conflict, "This organisation has added or changed %d event types already, and that is the most.", MaxOwnEventTypes)
+	errEventTypesTooLarge = Errorf(Conflict, "The event types of this organisation may have %d MiB of descriptions, schemas and examples together. This one does not fit beside the others.", MaxOwnEventTypesBytes>>20)
+)
 
 // change returns the type before and after; before is nil for a type of the tenant's own that is new.
-func (ts *EventTypes) change(stored *EventType, count int, in EventTypePut) (before *EventType, after EventType, err error) {
+func (ts *EventTypes) change(stored *EventType, others EventTypesSum, in EventTypePut) (before *EventType, after EventType, err error) {
 	if err := in.check(stored); err != nil {
 		return nil, EventType{}, err
 	}
-	if stored == nil && count >= MaxOwnEventTypes {
+	if stored == nil && others.Count >= MaxOwnEventTypes {
 		return nil, EventType{}, errTooManyEventTypes
 	}
 	if builtIn, known := builtInCatalogue().byName[in.Event]; known {
@@ -166,9 +197,15 @@ func (ts *EventTypes) change(stored *EventType, count int, in EventTypePut) (bef
 		before = &start
 	}
 	after, err = in.onto(start, ts.schemas)
+	if err == nil && others.Bytes+after.size() > MaxOwnEventTypesBytes && (before == nil || after.size() > before.size()) {
+		err = errEventTypesTooLarge
+	}
 	after.stamp()
 	return before, after, err
 }
+
+// size is what a type of the tenant's own counts towards MaxOwnEventTypesBytes.
+func (t EventType) size() int { return len(t.Description) + len(t.Schema) + len(t.Example) }
 
 // stamp notes that the type is changed now.
 func (t *EventType) stamp() {

@@ -34,6 +34,11 @@ func (ts *EventTypes) Check(ctx context.Context, tenant TenantID, event string, 
 	if rule := eventDataRule(data); rule != "" {
 		return Fit{}, InvalidFields("The data of the event "+rule+".", map[string]string{fieldData: rule})
 	}
+	return ts.fit(ctx, tenant, event, data)
+}
+
+// fit is Check for data that an event can have.
+func (ts *EventTypes) fit(ctx context.Context, tenant TenantID, event string, data json.RawMessage) (Fit, error) {
 	check, err := ts.check(ctx, tenant, event)
 	if err != nil {
 		return Fit{}, err
@@ -45,15 +50,22 @@ func (ts *EventTypes) Check(ctx context.Context, tenant TenantID, event string, 
 	return fit, nil
 }
 
+// notAnObject is what is wrong with data that is something else.
+const notAnObject = "must be a JSON object"
+
 func eventDataRule(data json.RawMessage) string {
-	switch {
-	case !json.Valid(data) || !isJSONObject(data):
-		return "must be a JSON object"
-	case depth(data) > maxJSONDepth:
-		return fmt.Sprintf("must not be nested deeper than %d levels", maxJSONDepth)
-	default:
-		return ""
+	if !json.Valid(data) || !isJSONObject(data) {
+		return notAnObject
 	}
+	return depthRule(depth(data))
+}
+
+// depthRule says what is wrong with JSON of a depth, empty for nothing.
+func depthRule(deepest int) string {
+	if deepest > maxJSONDepth {
+		return fmt.Sprintf("must not be nested deeper than %d levels", maxJSONDepth)
+	}
+	return ""
 }
 
 // check returns what the data of a type is compared with.

@@ -147,6 +147,9 @@ func (in EventTypePut) ontoBuiltIn(t EventType) (EventType, error) {
 		faults.add(FieldExample, rule)
 	}
 	if in.Enforcement != nil {
+		if *in.Enforcement != t.Enforcement && !Publishable(t.Event) {
+			faults.add(FieldEnforcement, "must stay as it is: Posthorn alone makes such events, and they fit")
+		}
 		t.Enforcement = *in.Enforcement
 	}
 	faults.enforcement(t.Enforcement)

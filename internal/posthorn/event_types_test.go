@@ -32,6 +32,11 @@ func (s *fakeEventTypes) ListEventTypes(_ context.Context, tenant posthorn.Tenan
 	return slices.Clone(s.types[tenant]), nil
 }
 
+// OutlineEventTypes answers what no list or form needs, too: whoever asks for an outline must not pass it on.
+func (s *fakeEventTypes) OutlineEventTypes(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.EventType, error) {
+	return s.ListEventTypes(ctx, tenant)
+}
+
 func (s *fakeEventTypes) find(tenant posthorn.TenantID, event string) int {
 	return slices.IndexFunc(s.types[tenant], func(t posthorn.EventType) bool { return t.Event == event })
 }
@@ -54,7 +59,14 @@ func (s *fakeEventTypes) PutEventType(_ context.Context, tenant posthorn.TenantI
 	if i >= 0 {
 		stored = &s.types[tenant][i]
 	}
-	made, entry, err := change(stored, len(s.types[tenant]))
+	var others posthorn.EventTypesSum
+	for j, t := range s.types[tenant] {
+		if j != i {
+			others.Count++
+			others.Bytes += len(t.Description) + len(t.Schema) + len(t.Example)
+		}
+	}
+	made, entry, err := change(stored, others)
 	if err != nil || entry == nil {
 		return err
 	}
@@ -317,6 +329,59 @@ func TestATenantHasABoundedNumberOfTypes(t *testing.T) {
 		t.Errorf("one more: %v", err)
 	}
 	f.mustPut(t, `{"event":"a.t0","enforcement":"off"}`)
+}
+
+func TestATenantsTypesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	f := newEventTypes()
+	document := json.RawMessage(`{"x":"` + strings.Repeat("y", posthorn.MaxEventTypeDocument-8) + `"}`)
+	for i := range posthorn.MaxOwnEventTypesBytes / (2 * posthorn.MaxEventTypeDocument) {
+		f.store.types[f.tenant] = append(f.store.types[f.tenant], posthorn.EventType{
+			Event: fmt.Sprintf("a.t%d", i), Description: "One.", Schema: document, Example: document, Enforcement: posthorn.EnforcementWarn,
+		})
+	}
+	_, _, err := f.put(t, paymentSettled)
+	if e := asError(err); e == nil || e.Kind != posthorn.Conflict || !strings.Contains(e.Message, "4 MiB") {
+		t.Errorf("one more: %v", err)
+	}
+	// What does not grow is changed all the same, and what becomes smaller makes room.
+	f.mustPut(t, `{"event":"a.t0","enforcement":"off"}`)
+	f.mustPut(t, `{"event":"a.t0","example":{}}`)
+	f.mustPut(t, paymentSettled)
+}
+
+func TestTheOutlineLeavesDocumentsOut(t *testing.T) {
+	t.Parallel()
+	f := newEventTypes()
+	f.mustPut(t, paymentSettled)
+	f.mustPut(t, `{"event":"submission.created","enforcement":"reject"}`)
+	want, err := f.List(t.Context(), f.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		want[i].Schema, want[i].Example = nil, nil
+	}
+	got, err := f.Outline(t.Context(), f.tenant)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if posthorn.BuiltInEventTypes()[0].Schema == nil {
+		t.Error("the built-in types lost theirs")
+	}
+}
+
+func TestWhatPosthornAloneMakesHasNoEnforcementToChoose(t *testing.T) {
+	t.Parallel()
+	f := newEventTypes()
+	for _, event := range []string{"activity.recorded", "webhook.disabled", "delivery.failed"} {
+		_, _, err := f.put(t, `{"event":"`+event+`","enforcement":"reject"}`)
+		checkFault(t, event, err, "enforcement")
+		f.mustPut(t, `{"event":"`+event+`","enforcement":"warn"}`)
+	}
+	if len(f.store.entries) != 0 {
+		t.Errorf("%d entries", len(f.store.entries))
+	}
 }
 
 func TestAnotherTenantsTypesDoNotExist(t *testing.T) {

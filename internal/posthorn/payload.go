@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,7 +31,7 @@ func (s Scheme) Payload(o Outgoing) ([]byte, error) {
 	case SchemeArkyc:
 		return o.flat(), nil
 	case SchemeKryptos:
-		o.Data = AddUID(o.Data, nil)
+		o.Data = addUID(o.Data, objectMembers(o.Data), nil)
 	case SchemeStandard, SchemeSmartKYC, SchemeCustom:
 	default:
 		return nil, fmt.Errorf("payload of %s for %s: unknown scheme %q", o.EventID, o.DeliveryID, string(s))
@@ -50,19 +51,22 @@ func (o *Outgoing) envelope() []byte {
 	return w.end()
 }
 
-// AddUID returns data with "uid" as its first member, null for a nil uid, when it has none at the top level yet, however
-// that is spelled. No other byte changes. What is not a JSON object is returned as it is.
-func AddUID(data json.RawMessage, uid *string) json.RawMessage {
-	if !isObject(data) {
-		return data
-	}
-	members := objectMembers(data)
-	if _, present := findMember(members, "uid"); present {
-		return data
-	}
+// fieldUID is the member of the data that says which user an event is about.
+const fieldUID = "uid"
+
+// addUID returns data, a JSON object with these members, with "uid" as its first member, null for a nil uid, when it has none
+// at the top level yet, however that is spelled in JSON; one that is null gets the value of a uid that is not nil. No other
+// byte changes.
+func addUID(data json.RawMessage, members []jsonMember, uid *string) json.RawMessage {
 	value := jsonNull
 	if uid != nil {
 		value = jsonText(*uid)
+	}
+	if m, present := findMember(members, fieldUID); present {
+		if uid == nil || !m.isNull() {
+			return data
+		}
+		return slices.Concat(data[:m.at], value, data[m.at+len(m.value):])
 	}
 	open := bytes.IndexByte(data, '{') + 1
 	out := make([]byte, 0, len(data)+len(`"uid":,`)+len(value))

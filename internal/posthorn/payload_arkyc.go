@@ -14,7 +14,7 @@ func (o *Outgoing) flat() []byte {
 	w.field("session_id", "sessionId", w.firstOf(resourceIDNames(o.Event)))
 	w.fixed("tenant_id", textOrNull(o.TenantID))
 	w.fixed("project_id", textOrNull(o.ApplicationID))
-	w.field("user_reference", "userReference", w.firstOf([]string{"uid"}))
+	w.field("user_reference", "userReference", w.firstOf([]string{fieldUID}))
 	w.field("status", "status", jsonText(actionOf(o.Event)))
 	w.field("checks", "checks", []byte("{}"))
 	w.field("decision_reason", "decisionReason", jsonNull)

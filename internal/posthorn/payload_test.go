@@ -106,10 +106,12 @@ func TestAddUIDChangesNothingElse(t *testing.T) {
 		`{"uid":"other"}`:                       `{"uid":"other"}`,
 		`{"\u0075id":"other"}`:                  `{"\u0075id":"other"}`,
 		`{"u\u0069d":7}`:                        `{"u\u0069d":7}`,
-		`{"a":{"b":["}","\\"]},"uid":null}`:     `{"a":{"b":["}","\\"]},"uid":null}`,
 		`{"a":"\\\"","b":-1.5e+3,"uid" : true}`: `{"a":"\\\"","b":-1.5e+3,"uid" : true}`,
-		// Not an object.
-		`[1]`: `[1]`, `null`: `null`, ``: ``, `{"a"`: `{"a"`,
+		// Null is none, and is replaced where it stands, the last where there are several: it is what readers see.
+		`{"a":{"b":["}","\\"]}, "uid" : null}`: `{"a":{"b":["}","\\"]}, "uid" : "user_\"1\"<&>"}`,
+		`{"\u0075id":null,"b":null}`:           `{"\u0075id":"user_\"1\"<&>","b":null}`,
+		`{"uid":"x","uid":null }`:              `{"uid":"x","uid":"user_\"1\"<&>" }`,
+		`{"uid":null,"uid":"x"}`:               `{"uid":null,"uid":"x"}`,
 	} {
 		if got := string(posthorn.AddUID(json.RawMessage(data), &uid)); got != want {
 			t.Errorf("%s becomes %s, want %s", data, got, want)
@@ -204,7 +206,7 @@ func topLevel(data []byte) (members map[string]json.RawMessage, ok bool) {
 // fuzzSeeds are data with what a scanner can trip over.
 var fuzzSeeds = []string{
 	`{}`, ` { "a" : 1 } `, `{"uid":1}`, `{"\u0075id":1}`, `{"a":"\\","b":"\"}{"}`, `{"a":[{"uid":1},[]],"b":{}}`, `{"":null,"":true}`,
-	`{"status":"x","sessionId":null,"checks":{"a":[1,2]}}`, `[]`, `{"a":1`, `null`, "{\"\xff\":1}", `{"a":-1.5E+10,"b":false}`, `{"a" :{ } , "b":[ ] }`,
+	`{"uid":null}`, `{"a":[],"uid" : null }`, `{"uid":1,"uid":null}`, `{"status":"x","sessionId":null,"checks":{"a":[1,2]}}`, `[]`, `{"a":1`, `null`, "{\"\xff\":1}", `{"a":-1.5E+10,"b":false}`, `{"a" :{ } , "b":[ ] }`,
 }
 
 func FuzzAddUID(f *testing.F) {
@@ -213,13 +215,29 @@ func FuzzAddUID(f *testing.F) {
 		f.Add([]byte(seed), "", false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, uid string, known bool) {
+		if _, isObject := topLevel(data); !isObject {
+			return
+		}
 		id := &uid
 		if !known {
 			id = nil
 		}
 		got := posthorn.AddUID(data, id)
-		before, isObject := topLevel(data)
-		if _, present := before["uid"]; !isObject || present {
+		before, _ := topLevel(data)
+		value, present := before["uid"]
+		if known && string(value) == "null" {
+			after, ok := topLevel(got)
+			if !ok || string(after["uid"]) == "null" {
+				t.Fatalf("%q became %q, which has no uid", data, got)
+			}
+			delete(before, "uid")
+			delete(after, "uid")
+			if diff := cmp.Diff(before, after); diff != "" {
+				t.Fatalf("%q became %q:\n%s", data, got, diff)
+			}
+			return
+		}
+		if present {
 			if !bytes.Equal(got, data) {
 				t.Fatalf("%q became %q", data, got)
 			}

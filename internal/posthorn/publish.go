@@ -28,6 +28,9 @@ const (
 	FieldUserID    = "userId"
 )
 
+// categoryIntegration is that of events which always say whose integration they are about.
+const categoryIntegration = "integration"
+
 // Published is what a producer learns of an event that was accepted.
 type Published struct {
 	ID EventID `json:"id"`
@@ -54,16 +57,16 @@ type ApplicationReader interface {
 type Publisher struct {
 	recorder     EventRecorder
 	types        *EventTypes
-	applications ApplicationReader
+	applications *applicationIndex
 }
 
 // NewPublisher makes the use case.
 func NewPublisher(recorder EventRecorder, types *EventTypes, applications ApplicationReader) *Publisher {
-	return &Publisher{recorder: recorder, types: types, applications: applications}
+	return &Publisher{recorder: recorder, types: types, applications: newApplicationIndex(applications)}
 }
 
 // Publish checks and stores what a request holds: one event as an object, or up to MaxBatchEvents in an array, which are
-// stored all or not at all. body must be valid JSON. Wrong input is Invalid with the fields named, "[2].event" in an array;
+// stored all or not at all. body must be valid JSON: it is not looked at again whether it is. Wrong input is Invalid with the fields named, "[2].event" in an array;
 // what is too large is TooLarge and names the limit.
 func (p *Publisher) Publish(ctx context.Context, tenant TenantID, body []byte) (published []Published, batch bool, err error) {
 	if len(body) > MaxBatchBytes {
@@ -73,13 +76,14 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, body []byte) (
 	if err != nil {
 		return nil, batch, err
 	}
+	began := time.Now()
 	events := make([]Event, len(raws))
 	var faults fieldFaults
 	for i, raw := range raws {
 		if len(raw) > MaxEventBytes {
 			return nil, batch, Errorf(TooLarge, "%s may have at most 256 KiB, and this one has %d bytes.", eventLabel(i, batch), len(raw))
 		}
-		if events[i], err = p.parse(ctx, tenant, raw); err != nil {
+		if events[i], err = p.parse(ctx, tenant, raw, began); err != nil {
 			if e, ok := wrongFields(err); ok {
 				faults.takeOver(e, i, batch)
 				continue
@@ -106,9 +110,7 @@ func splitBatch(body []byte) (raws []json.RawMessage, batch bool, err error) {
 	case len(body) == 0 || body[0] != '[':
 		return nil, false, Errorf(Invalid, "The body must be an event as an object, or an array of events.")
 	}
-	if err := json.Unmarshal(body, &raws); err != nil {
-		return nil, true, Because(Invalid, "The body must be an array of events.", err)
-	}
+	raws = arrayItems(body)
 	if len(raws) == 0 || len(raws) > MaxBatchEvents {
 		return nil, true, Errorf(Invalid, "A batch must hold 1 to %d events, and this one holds %d.", MaxBatchEvents, len(raws))
 	}
@@ -138,30 +140,40 @@ func (f *fieldFaults) takeOver(e *Error, i int, batch bool) {
 	}
 }
 
-// parse reads and checks one event.
-func (p *Publisher) parse(ctx context.Context, tenant TenantID, raw []byte) (Event, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &object); err != nil || object == nil {
+// parse reads and checks one event of a request that began at a time. What it returns shares no memory with raw, which may be
+// a small part of a large body.
+func (p *Publisher) parse(ctx context.Context, tenant TenantID, raw []byte, began time.Time) (Event, error) {
+	if len(raw) == 0 || raw[0] != '{' {
 		return Event{}, FieldError(Invalid, FieldEvent, "must be an object with event and data")
 	}
-	in := inputParser{object: object}
-	e := Event{ID: NewEventID(), TenantID: tenant, Data: object[fieldData]}
+	members := objectMembers(raw)
+	in := inputParser{object: make(map[string]json.RawMessage, len(members))}
+	for _, m := range members {
+		in.object[m.name] = m.value
+	}
+	data, _ := findMember(members, fieldData)
+	e := Event{ID: NewEventID(), TenantID: tenant}
 	e.OccurredAt = e.ID.Time()
 	e.Type = in.eventType()
 	e.Key = in.eventKey()
 	in.timestamp(&e)
 	application, _ := in.text(FieldApplicationID, true)
 	user, _ := in.text(FieldUserID, true)
-	in.eventData(&e, user)
+	in.eventData(&e, data, user)
 	if in.faults.fields == nil && application != "" {
-		if err := p.application(ctx, &in, &e, application); err != nil {
+		var known bool
+		var err error
+		if e.ApplicationID, known, err = p.applications.find(ctx, tenant, application, began); err != nil {
 			return e, err
+		}
+		if !known {
+			in.faults.add(FieldApplicationID, "must be an application of this organisation")
 		}
 	}
 	if in.faults.fields != nil {
 		return e, in.faults.err()
 	}
-	fit, err := p.types.Check(ctx, tenant, e.Type, e.Data)
+	fit, err := p.types.fit(ctx, tenant, e.Type, e.Data)
 	if err != nil {
 		return e, err
 	}
@@ -207,35 +219,32 @@ func (p *inputParser) timestamp(e *Event) {
 }
 
 // eventData checks the data and adds the user where it names none.
-func (p *inputParser) eventData(e *Event, user string) {
-	if rule := eventDataRule(e.Data); rule != "" {
+func (p *inputParser) eventData(e *Event, data jsonMember, user string) {
+	if rule := objectRule(data); rule != "" {
 		p.faults.add(fieldData, rule)
 		return
 	}
-	if user != "" {
-		e.Data = AddUID(e.Data, &user)
-	}
-	if CategoryOf(e.Type) != "integration" {
+	integration := CategoryOf(e.Type) == categoryIntegration
+	if user == "" && !integration {
+		e.Data = bytes.Clone(data.value)
 		return
 	}
-	var data struct{ UID *json.RawMessage }
-	if json.Unmarshal(e.Data, &data) != nil || data.UID == nil || string(*data.UID) == "null" {
+	members := objectMembers(data.value)
+	uid, given := findMember(members, fieldUID)
+	switch given = given && !uid.isNull(); {
+	case given:
+		e.Data = bytes.Clone(data.value)
+	case user != "":
+		e.Data = addUID(data.value, members, &user)
+	default:
 		p.faults.add(fieldData, "must have a uid for events of integrations, or userId must be given beside it")
 	}
 }
 
-// application finds the application that an event names by its id or external id.
-func (p *Publisher) application(ctx context.Context, in *inputParser, e *Event, id string) error {
-	applications, err := p.applications.ListApplications(ctx, e.TenantID)
-	if err != nil {
-		return fmt.Errorf("list the applications of %s: %w", e.TenantID, err)
+// objectRule is eventDataRule for a member of valid JSON.
+func objectRule(m jsonMember) string {
+	if len(m.value) == 0 || m.value[0] != '{' {
+		return notAnObject
 	}
-	for _, a := range applications {
-		if a.ID.String() == id || a.ExternalID == id {
-			e.ApplicationID = a.ID
-			return nil
-		}
-	}
-	in.faults.add(FieldApplicationID, "must be an application of this organisation")
-	return nil
+	return depthRule(m.depth)
 }

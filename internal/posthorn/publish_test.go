@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +25,9 @@ type publishBench struct {
 	app      posthorn.Application
 	recorded [][]posthorn.Event
 	err      error
+	// applicationReads is how often the applications were read; mu guards it.
+	applicationReads int
+	mu               sync.Mutex
 }
 
 func newPublishBench() *publishBench {
@@ -39,6 +44,9 @@ func (f recorderFunc) Publish(ctx context.Context, events []posthorn.Event) ([]p
 }
 
 func (b *publishBench) ListApplications(context.Context, posthorn.TenantID) ([]posthorn.Application, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.applicationReads++
 	return []posthorn.Application{{ID: posthorn.NewApplicationID(), Name: "Other"}, b.app}, nil
 }
 
@@ -104,6 +112,121 @@ func TestTheUserBecomesTheUIDWhereThereIsNone(t *testing.T) {
 		t.Errorf("data %s", e.Data)
 	}
 	b.one(t, `{"event":"integration.failed","data":{"uid":"u_1"}}`)
+}
+
+func TestAnIntegrationHasAUIDOfThatVeryName(t *testing.T) {
+	t.Parallel()
+	b := newPublishBench()
+	for _, data := range []string{`{"uid":null}`, `{"UID":"x"}`, `{"Uid":"x"}`, `{"uid":"x","uid":null}`, `{"a":{"uid":"x"}}`} {
+		_, _, err := b.publish(t, `{"event":"integration.created","data":`+data+`}`)
+		wantKind(t, err, posthorn.Invalid, "data")
+		if !strings.Contains(err.Error(), "userId must be given") {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+	for data, want := range map[string]string{
+		`{"uid":null}`:            `{"uid":"u_1"}`,
+		`{"a":1, "uid" : null }`:  `{"a":1, "uid" : "u_1" }`,
+		`{"UID":"x"}`:             `{"uid":"u_1","UID":"x"}`,
+		`{"\u0075id":"x"}`:        `{"\u0075id":"x"}`,
+		`{"uid":"","provider":1}`: `{"uid":"","provider":1}`,
+	} {
+		for _, event := range []string{"integration.created", "submission.completed"} {
+			if e := b.one(t, `{"event":"`+event+`","userId":"u_1","data":`+data+`}`); string(e.Data) != want {
+				t.Errorf("%s: %s became %s, want %s", event, data, e.Data, want)
+			}
+		}
+	}
+}
+
+// What is kept of an event of a large batch must not keep the whole batch, and whoever changes the body afterwards must not
+// change the event.
+func TestAnEventSharesNothingWithTheBodyThatItCameIn(t *testing.T) {
+	t.Parallel()
+	b := newPublishBench()
+	body := []byte(`[{"event":"submission.completed","id":"order-7","data":{"a":"b"}},{"event":"integration.created","data":{"uid":"u_1"}},
+{"event":"integration.created","userId":"u_2","data":{"uid":null}}]`)
+	if _, _, err := b.Publish(t.Context(), b.types.tenant, body); err != nil {
+		t.Fatal(err)
+	}
+	for i := range body {
+		body[i] = '#'
+	}
+	for i, want := range []string{`{"a":"b"}`, `{"uid":"u_1"}`, `{"uid":"u_2"}`} {
+		e := b.recorded[0][i]
+		if string(e.Data) != want || cap(e.Data) > 2*len(want)+16 || e.Key != "" && e.Key != "order-7" || strings.Contains(e.Type, "#") {
+			t.Errorf("event %d is %s %q %s", i, e.Type, e.Key, e.Data)
+		}
+	}
+}
+
+func TestTheLastOfRepeatedMembersCountsHoweverItIsSpelled(t *testing.T) {
+	t.Parallel()
+	b := newPublishBench()
+	e := b.one(t, ` {"event":"submission.created","data":[],"Event":"x","id":"a\"b\u00e9","\u0065vent" : "submission.completed","data" :{"x":[1,{"y":"}"}]} } `)
+	if e.Type != "submission.completed" || e.Key != `a"bé` || string(e.Data) != `{"x":[1,{"y":"}"}]}` {
+		t.Errorf("event %+v", e)
+	}
+	nested := func(n int) string { return strings.Repeat(`{"a":`, n) + `"[[["` + strings.Repeat(`}`, n) }
+	b.one(t, `{"event":"submission.completed","data":`+nested(256)+`}`)
+	_, _, err := b.publish(t, `{"event":"submission.completed","data":`+nested(257)+`}`)
+	wantKind(t, err, posthorn.Invalid, "data")
+}
+
+func TestApplicationsAreReadOnceASecondAndOnceForUnknownOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newPublishBench()
+		event := func(application string) string {
+			return `{"event":"submission.completed","data":{},"applicationId":"` + application + `"}`
+		}
+		wantReads := func(what string, want int) {
+			t.Helper()
+			if b.applicationReads != want {
+				t.Errorf("%s: the applications were read %d times, want %d", what, b.applicationReads, want)
+			}
+			b.applicationReads = 0
+		}
+		known := event("client_1")
+		published, _, err := b.publish(t, "["+strings.Repeat(known+","+event(b.app.ID.String())+",", 249)+known+"]")
+		if err != nil || len(published) != 499 {
+			t.Fatalf("%d published: %v", len(published), err)
+		}
+		for _, e := range b.recorded[0] {
+			if e.ApplicationID != b.app.ID {
+				t.Fatalf("application %s", e.ApplicationID)
+			}
+		}
+		wantReads("a batch", 1)
+		<-time.After(999 * time.Millisecond)
+		b.one(t, known)
+		wantReads("within a second", 0)
+		<-time.After(time.Millisecond)
+		b.one(t, known)
+		wantReads("after a second", 1)
+		<-time.After(time.Millisecond)
+		_, _, err = b.publish(t, "["+strings.Repeat(event("client_2")+",", 99)+event("client_3")+"]")
+		if posthorn.KindOf(err) != posthorn.Invalid {
+			t.Errorf("unknown applications: %v", err)
+		}
+		wantReads("a batch with unknown ones", 1)
+		b.app.ExternalID = "client_2"
+		<-time.After(time.Millisecond)
+		if e := b.one(t, event("client_2")); e.ApplicationID != b.app.ID {
+			t.Errorf("one that was just made: %s", e.ApplicationID)
+		}
+		b.Publisher = posthorn.NewPublisher(recorderFunc(b.record), b.types.EventTypes, failingApplications{})
+		if _, _, err := b.publish(t, known); posthorn.KindOf(err) != posthorn.Unavailable {
+			t.Errorf("applications that cannot be read: %v", err)
+		}
+	})
+}
+
+// failingApplications cannot be read.
+type failingApplications struct{}
+
+func (failingApplications) ListApplications(context.Context, posthorn.TenantID) ([]posthorn.Application, error) {
+	return nil, posthorn.Errorf(posthorn.Unavailable, "The database is not available, try again")
 }
 
 func TestWrongEventsAreRefusedWithEveryFieldNamed(t *testing.T) {

@@ -28,4 +28,11 @@ func (s *SealedSecret) Current() bool { return s.ExpiresAt.IsZero() }
 const MaxLiveSecrets = 5
 
 // ErrTooManySecrets is the Conflict of a rotation that would leave more than MaxLiveSecrets.
-var ErrTooManySecrets = Errorf(Conflict, "Not rotated: 5 secrets are in use already. Retire the old secrets first.")
+var ErrTooManySecrets = Errorf(Conflict, "Not rotated: %d secrets are in use already.", MaxLiveSecrets)
+
+// TooManySecrets is ErrTooManySecrets with what can be done about it; next is when the next of the old secrets ends.
+func TooManySecrets(next time.Time) error {
+	message := ErrTooManySecrets.Message + " Retire the old secrets first. The next of them ends at " + FormatTime(next) +
+		", and a rotation with overlapSeconds 0 ends all of them at once."
+	return Because(Conflict, message, ErrTooManySecrets)
+}

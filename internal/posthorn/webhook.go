@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Webhook is the configuration of an endpoint: where events go, which, and how.
@@ -29,7 +30,9 @@ type Webhook struct {
 	MaxAttempts int
 	// RetryOn are the statuses that are retried beside 5xx: any of OptionalRetries.
 	RetryOn []int
-	// RateLimit is the most deliveries a second, 0 for no limit.
+	// RateLimit is the most deliveries a second, 0 for no limit. Dispatchers share it and MaxInFlight: n of them may begin, and
+	// have under way, up to n-1 more than it says, and for some seconds after another has joined them its part as well. See
+	// package dispatch.
 	RateLimit int
 	// MaxInFlight is how many attempts run at the same time at most.
 	MaxInFlight int
@@ -179,14 +182,52 @@ type WebhookFilter struct {
 	State WebhookState
 	// Event selects those that are subscribed to an event type, empty for any.
 	Event string
+	// Limit is the size of a page, 0 for everything. The page follows the webhook After, or stands before the webhook Before;
+	// without either, or when the list does not have that one, as after it was deleted, it is the first.
+	Limit         int
+	After, Before WebhookID
 }
 
-// WebhookList is what a filter selects.
+// FieldText is the field of a filter for the text that is looked for.
+const FieldText = "q"
+
+// check refuses what no webhook can have.
+func (f WebhookFilter) check() error {
+	var faults fieldFaults
+	if f.State != "" && !f.State.Valid() {
+		faults.add("state", "must be one of active, inactive and disabled")
+	}
+	faults.plain(FieldText, f.Text)
+	faults.plain(FieldEvent, f.Event)
+	return faults.err()
+}
+
+// plain notes a fault when a text has bytes that no text in the database has.
+func (f *fieldFaults) plain(field, text string) {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		f.add(field, "must be plain text")
+	}
+}
+
+// WebhookList is what a filter selects: all of it, or one page.
 type WebhookList struct {
-	// Webhooks come with what needs attention first: disabled ones, then active, then inactive, each by name.
+	// Webhooks come with what needs attention first: disabled ones, then active, then inactive, each by name. The values of
+	// their headers are left out.
 	Webhooks []Webhook
+	// Skipped is how many of the selected ones stand before the page.
+	Skipped int
 	// Counts says how many there are in each state when State is left out of the filter.
 	Counts map[WebhookState]int
+	// Any says whether there is a webhook at all, the filter aside.
+	Any bool
+}
+
+// Selected is the number of webhooks that a filter with a state, or with none, selects, the pages aside.
+func (l *WebhookList) Selected(state WebhookState) int {
+	if state == "" {
+		return l.Total()
+	}
+	return l.Counts[state]
 }
 
 // Total is the number of webhooks in every state.

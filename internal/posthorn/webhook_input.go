@@ -1,7 +1,6 @@
 package posthorn
 
 import (
-	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -27,9 +26,6 @@ const (
 	FieldRateLimit     = "rateLimitPerSecond"
 	FieldMaxInFlight   = "maxInFlight"
 )
-
-// headerField is the field of one custom header, named by it: what is wrong with it is said there.
-func headerField(name string) string { return FieldHeaders + "." + name }
 
 // WebhookInput says what a webhook shall be. A nil field leaves what is there, or the default of a new webhook.
 type WebhookInput struct {
@@ -57,18 +53,68 @@ type WebhookInput struct {
 // HeaderInput is a custom header as it is given. HeaderMask as the value keeps the one that is stored under that name.
 type HeaderInput struct{ Name, Value string }
 
-// webhookFaults gathers what is wrong with a webhook and knows what it is checked against.
-type webhookFaults struct {
-	fieldFaults
+// webhookRules is what the webhooks of a tenant are checked against.
+type webhookRules struct {
+	config       *WebhooksConfig
 	catalogue    []EventType
 	applications []Application
+	// asked is the URL that the name servers were asked about, and answered what came of it.
+	asked, answered string
+}
+
+// webhookFaults gathers what is wrong with a webhook.
+type webhookFaults struct {
+	fieldFaults
+	*webhookRules
+}
+
+// newWebhook makes a webhook with its secret out of an input.
+func (r *webhookRules) newWebhook(ctx context.Context, actor Actor, tenant TenantID, in WebhookInput) (Webhook, SigningSecret, error) {
+	faults := webhookFaults{webhookRules: r}
+	w := newWebhook(tenant, actor, in.Active == nil || *in.Active)
+	faults.apply(&w, in)
+	if in.Events == nil {
+		faults.events(nil)
+	}
+	secret := NewSigningSecret()
+	if in.Secret != nil && *in.Secret != "" {
+		secret = faults.ownSecret(&w, *in.Secret)
+	}
+	faults.target(ctx, &w, "")
+	return w, secret, faults.err()
+}
+
+// place returns the application, zero for none, and the URL of the webhook that an input without an id means; not ok when
+// no webhook can be there.
+func (r *webhookRules) place(in WebhookInput) (application ApplicationID, url string, ok bool) {
+	if in.URL == nil || r.config.CheckURL(normalURL(*in.URL)) != "" {
+		return application, "", false
+	}
+	faults := webhookFaults{webhookRules: r}
+	if in.Application != nil {
+		application = faults.application(*in.Application)
+	}
+	return application, normalURL(*in.URL), faults.fields == nil
+}
+
+// ownSecret reads a secret of the integrator's own, and refuses one that would sign nothing; zero when it is refused.
+func (f *webhookFaults) ownSecret(w *Webhook, own string) SigningSecret {
+	if w.Signature.UsesTenantSecret() {
+		f.add(FieldSecret, `signs nothing here, because the API secret of the organisation does: leave it out, or choose the webhook's own key with "key":"webhook" in the signature`)
+		return SigningSecret{}
+	}
+	secret, rule := ParseSigningSecret(own)
+	if rule != "" {
+		f.add(FieldSecret, rule)
+	}
+	return secret
 }
 
 // apply puts the input onto a webhook and checks all of the result, so that a rule holds however the webhook came to be.
 // Values of headers are sealed on the way.
-func (f *webhookFaults) apply(w *Webhook, in WebhookInput, seal func(plaintext, place []byte) []byte) {
+func (f *webhookFaults) apply(w *Webhook, in WebhookInput) {
 	if in.URL != nil {
-		w.URL = strings.TrimSpace(*in.URL)
+		w.URL = normalURL(*in.URL)
 	}
 	if in.Name != nil {
 		w.Name = f.name(FieldName, *in.Name)
@@ -82,7 +128,7 @@ func (f *webhookFaults) apply(w *Webhook, in WebhookInput, seal func(plaintext, 
 		w.Events = f.events(*in.Events)
 	}
 	if in.Application != nil {
-		w.ApplicationID = f.application(strings.TrimSpace(*in.Application))
+		w.ApplicationID = f.application(*in.Application)
 	}
 	if in.Signature != nil {
 		w.Signature = in.Signature.Normal()
@@ -91,7 +137,7 @@ func (f *webhookFaults) apply(w *Webhook, in WebhookInput, seal func(plaintext, 
 		f.add(FieldSignature, rule)
 	}
 	if in.Headers != nil {
-		f.headers(w, *in.Headers, seal)
+		f.headers(w, *in.Headers)
 	}
 	f.reservedHeaders(w)
 	f.settings(w, in)
@@ -123,6 +169,26 @@ func (f *webhookFaults) within(field string, into, value *int, least, most int, 
 	if *into = *value; *into < least || *into > most {
 		f.add(field, rule)
 	}
+}
+
+// normalURL is the one spelling in which a URL is stored and looked for: without the space around it, with scheme and host in
+// lower case, and without the scheme's own port. It checks nothing.
+func normalURL(raw string) string {
+	raw = strings.TrimSpace(raw)
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		return raw
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	scheme, authority := strings.ToLower(scheme), strings.ToLower(rest[:end])
+	// Colons belong to an IPv6 address unless they follow its bracket.
+	if strings.HasPrefix(authority, "[") || strings.Count(authority, ":") == 1 {
+		authority = strings.TrimSuffix(authority, ":"+defaultPort(scheme))
+	}
+	return scheme + "://" + authority + rest[end:]
 }
 
 // nameFromURL is what a webhook without a name is called: its host.
@@ -187,6 +253,7 @@ func quoteClip(text string) string {
 
 // application finds an application of the tenant by its id or external id.
 func (f *webhookFaults) application(id string) ApplicationID {
+	id = strings.TrimSpace(id)
 	if id == "" {
 		return ApplicationID{}
 	}
@@ -198,105 +265,17 @@ func (f *webhookFaults) application(id string) ApplicationID {
 	return f.applications[i].ID
 }
 
-// headers replaces the custom headers, keeping the values that are given as the mask.
-func (f *webhookFaults) headers(w *Webhook, given []HeaderInput, seal func(plaintext, place []byte) []byte) {
-	if len(given) > MaxHeaders {
-		f.add(FieldHeaders, "must be at most 20")
-		return
-	}
-	headers := make([]CustomHeader, 0, len(given))
-	for _, h := range given {
-		h.Name, h.Value = strings.TrimSpace(h.Name), strings.Trim(h.Value, " \t")
-		stored, known := w.header(h.Name)
-		repeated := slices.ContainsFunc(headers, func(other CustomHeader) bool { return strings.EqualFold(other.Name, h.Name) })
-		if rule := headerRule(h, known, repeated); rule != "" {
-			f.add(headerField(h.Name), rule)
+// target notes what the policy for URLs has against the webhook's. The form of the URL is checked always, because the policy
+// may have changed since it was saved; the name servers are asked about one that is not the stored one, once.
+func (f *webhookFaults) target(ctx context.Context, w *Webhook, stored string) {
+	rule := f.config.CheckURL(w.URL)
+	if rule == "" && w.URL != stored {
+		if f.asked != w.URL {
+			f.asked, f.answered = w.URL, f.config.CheckTarget(ctx, w.URL)
 		}
-		if h.Value != HeaderMask {
-			stored.Sealed = seal([]byte(h.Value), WebhookHeaderPlace(w.ID, h.Name))
-		}
-		headers = append(headers, CustomHeader{Name: h.Name, Sealed: stored.Sealed})
+		rule = f.answered
 	}
-	w.Headers = headers
-}
-
-// headerRule says what is wrong with one header, empty for nothing.
-func headerRule(h HeaderInput, stored, repeated bool) string {
-	switch {
-	case h.Name == "":
-		return "must have a name"
-	case len(h.Name) > MaxHeaderName:
-		return "must have a name of at most 128 characters"
-	case !isToken(h.Name):
-		return "must have a name of letters, digits and hyphens, such as X-Api-Key"
-	case repeated:
-		return "is given twice"
-	case h.Value == HeaderMask && !stored:
-		return "has no stored value to keep: type the value"
-	case h.Value == HeaderMask:
-		return ""
-	case h.Value == "":
-		return "must have a value"
-	case len(h.Value) > MaxHeaderValue:
-		return "must have a value of at most 4 KiB"
-	case strings.ContainsFunc(h.Value, func(r rune) bool { return r != '\t' && (r < ' ' || r > '~') }):
-		return "must have a value of printable ASCII characters in one line"
-	}
-	return ""
-}
-
-// isToken reports whether text is a token, which is what a header's name must be (RFC 9110, section 5.6.2).
-func isToken(text string) bool {
-	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
-}
-
-// reservedHeaders refuses names that mean something to the connection, to Posthorn or to the signature scheme.
-func (f *webhookFaults) reservedHeaders(w *Webhook) {
-	own := w.Signature.HeaderNames()
-	for _, h := range w.Headers {
-		if rule := reservedHeader(strings.ToLower(h.Name), own); rule != "" {
-			f.add(headerField(h.Name), rule)
-		}
-	}
-}
-
-// reservedNames says of each name that cannot be a custom header's what it is taken for.
-var reservedNames = map[string]string{
-	"host":                "is reserved: it follows from the URL",
-	"content-length":      "is reserved: it follows from the body",
-	"content-type":        "is reserved: deliveries are always application/json",
-	"content-encoding":    "is reserved: bodies are sent as they are signed",
-	"user-agent":          "is reserved: it names Posthorn and its version",
-	"accept-encoding":     "is reserved: Posthorn decides which answers it can read",
-	"connection":          "is reserved: it belongs to the connection",
-	"keep-alive":          "is reserved: it belongs to the connection",
-	"transfer-encoding":   "is reserved: it belongs to the connection",
-	"te":                  "is reserved: it belongs to the connection",
-	"trailer":             "is reserved: it belongs to the connection",
-	"upgrade":             "is reserved: it belongs to the connection",
-	"expect":              "is reserved: it belongs to the connection",
-	"proxy-authorization": "is reserved: it is for proxies, and Posthorn uses none",
-	"proxy-connection":    "is reserved: it is for proxies, and Posthorn uses none",
-	"proxy-authenticate":  "is reserved: it is for proxies, and Posthorn uses none",
-}
-
-func reservedHeader(lower string, own []string) string {
-	if slices.ContainsFunc(own, func(name string) bool { return strings.EqualFold(name, lower) }) {
-		return "is set by Posthorn: the signature scheme sends it. Use another name"
-	}
-	if strings.HasPrefix(lower, "webhook-") {
-		return "is set by Posthorn: names that begin with webhook- are its own. Use another name"
-	}
-	return reservedNames[lower]
-}
-
-// target notes what the policy for URLs has against the webhook's. It may have to ask the name servers.
-func (f *webhookFaults) target(ctx context.Context, w *Webhook, check func(ctx context.Context, url string) string) {
-	if w.URL == "" {
-		f.add(FieldURL, "must not be empty")
-	} else if rule := check(ctx, w.URL); rule != "" {
+	if rule != "" {
 		f.add(FieldURL, rule)
 	}
 }
@@ -315,17 +294,9 @@ func newWebhook(tenant TenantID, actor Actor, active bool) Webhook {
 	}
 }
 
-// sameHeaders reports whether two lists have the same names and the same stored values. A value that was typed again is
-// sealed anew and so counts as another.
-func sameHeaders(a, b []CustomHeader) bool {
-	return slices.EqualFunc(a, b, func(x, y CustomHeader) bool {
-		return x.Name == y.Name && slices.Equal(x.Sealed, y.Sealed)
-	})
-}
-
 // sameWebhook reports whether nothing that people configure differs.
 func sameWebhook(a, b *Webhook) bool {
-	return cmp.Compare(a.Name, b.Name) == 0 && a.Description == b.Description && a.URL == b.URL && slices.Equal(a.Events, b.Events) &&
+	return a.Name == b.Name && a.Description == b.Description && a.URL == b.URL && slices.Equal(a.Events, b.Events) &&
 		a.ApplicationID == b.ApplicationID && sameHeaders(a.Headers, b.Headers) && a.Signature == b.Signature &&
 		a.Timeout == b.Timeout && a.MaxAttempts == b.MaxAttempts && slices.Equal(a.RetryOn, b.RetryOn) &&
 		a.RateLimit == b.RateLimit && a.MaxInFlight == b.MaxInFlight && a.Status == b.Status

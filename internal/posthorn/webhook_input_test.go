@@ -4,29 +4,36 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"posthorn/internal/posthorn"
 )
 
-// fakeBox seals by writing the place in front, so that what is opened elsewhere is noticed.
+// fakeBox seals by writing the place in front, so that what is opened elsewhere is noticed, and a number, so that the same
+// text is sealed differently each time.
 type fakeBox struct{}
 
+var sealings atomic.Int64
+
 func (fakeBox) Seal(plaintext, place []byte) []byte {
-	return slices.Concat([]byte("sealed for "), place, []byte(": "), plaintext)
+	return fmt.Appendf(nil, "sealed for %s: %d: %s", place, sealings.Add(1), plaintext)
 }
 
 func (fakeBox) Open(ciphertext, place []byte) ([]byte, error) {
-	plain, ok := strings.CutPrefix(string(ciphertext), "sealed for "+string(place)+": ")
+	rest, ok := strings.CutPrefix(string(ciphertext), "sealed for "+string(place)+": ")
 	if !ok {
 		return nil, errors.New("sealed for another place")
 	}
+	_, plain, _ := strings.Cut(rest, ": ")
 	return []byte(plain), nil
 }
 
@@ -36,6 +43,15 @@ type fakeWebhooks struct {
 	secrets      map[posthorn.WebhookID][]posthorn.SealedSecret
 	applications []posthorn.Application
 	audit        []posthorn.AuditEntry
+	// urlTaken makes as many inserts find that somebody else was faster, and calls faster for each.
+	urlTaken int
+	faster   func()
+	// ghosts are found by their URL once, and are gone then.
+	ghosts []posthorn.WebhookID
+	// stale makes as many updates find that another change came first.
+	stale int
+	// reads counts what was asked for of one webhook.
+	reads int
 }
 
 func (f *fakeWebhooks) ListWebhooks(context.Context, posthorn.TenantID, posthorn.WebhookFilter) (posthorn.WebhookList, error) {
@@ -43,17 +59,34 @@ func (f *fakeWebhooks) ListWebhooks(context.Context, posthorn.TenantID, posthorn
 }
 
 func (f *fakeWebhooks) Webhook(_ context.Context, tenant posthorn.TenantID, id posthorn.WebhookID) (posthorn.WebhookDetail, error) {
+	f.reads++
+	return f.detail(tenant, id)
+}
+
+func (f *fakeWebhooks) detail(tenant posthorn.TenantID, id posthorn.WebhookID) (posthorn.WebhookDetail, error) {
 	w, ok := f.webhooks[id]
 	if !ok || w.TenantID != tenant {
 		return posthorn.WebhookDetail{}, posthorn.Errorf(posthorn.NotFound, "Not found")
 	}
-	return posthorn.WebhookDetail{Webhook: w, Secrets: f.secrets[id]}, nil
+	d := posthorn.WebhookDetail{Webhook: w, Secrets: f.secrets[id]}
+	if w.Signature.UsesTenantSecret() {
+		d.Secrets = []posthorn.SealedSecret{{ID: posthorn.NewSigningSecretID(), TenantID: tenant}}
+	}
+	return d, nil
+}
+
+func (f *fakeWebhooks) OwnSecret(_ context.Context, _ posthorn.TenantID, id posthorn.WebhookID) (posthorn.SealedSecret, error) {
+	return f.secrets[id][0], nil
 }
 
 func (f *fakeWebhooks) WebhooksAt(
 	_ context.Context, tenant posthorn.TenantID, application posthorn.ApplicationID, url string,
 ) ([]posthorn.WebhookID, error) {
-	var ids []posthorn.WebhookID
+	if !utf8.ValidString(url) || strings.ContainsRune(url, 0) {
+		return nil, errors.New("invalid byte sequence")
+	}
+	ids := f.ghosts
+	f.ghosts = nil
 	for id, w := range f.webhooks {
 		if w.TenantID == tenant && w.ApplicationID == application && w.URL == url {
 			ids = append(ids, id)
@@ -68,24 +101,37 @@ func (f *fakeWebhooks) ListApplications(context.Context, posthorn.TenantID) ([]p
 
 func (f *fakeWebhooks) InsertWebhook(
 	_ context.Context, w posthorn.Webhook, secret posthorn.SealedSecret, _ *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
-) (posthorn.WebhookID, error) {
+) (posthorn.WebhookMade, error) {
 	f.webhooks[w.ID], f.secrets[w.ID] = w, []posthorn.SealedSecret{secret}
 	f.audit = append(f.audit, entry)
-	return w.ID, nil
+	detail, err := f.detail(w.TenantID, w.ID)
+	return posthorn.WebhookMade{Webhook: detail}, err
+}
+
+func (f *fakeWebhooks) InsertWebhookAtFreeURL(
+	ctx context.Context, w posthorn.Webhook, secret posthorn.SealedSecret, entry posthorn.AuditEntry,
+) (posthorn.WebhookMade, error) {
+	if f.urlTaken > 0 {
+		f.urlTaken--
+		f.faster()
+		return posthorn.WebhookMade{}, posthorn.ErrURLTaken
+	}
+	return f.InsertWebhook(ctx, w, secret, nil, entry)
 }
 
 func (f *fakeWebhooks) UpdateWebhook(
 	_ context.Context, w posthorn.Webhook, secret *posthorn.SecretChange, entries ...posthorn.AuditEntry,
-) error {
-	if f.webhooks[w.ID].Version != w.Version-1 {
-		return posthorn.ErrStaleWebhook
+) (posthorn.WebhookDetail, error) {
+	if f.stale > 0 || f.webhooks[w.ID].Version != w.Version-1 {
+		f.stale--
+		return posthorn.WebhookDetail{}, posthorn.ErrStaleWebhook
 	}
 	f.webhooks[w.ID] = w
 	if secret != nil {
 		f.replace(*secret)
 	}
 	f.audit = append(f.audit, entries...)
-	return nil
+	return f.detail(w.TenantID, w.ID)
 }
 
 func (f *fakeWebhooks) replace(c posthorn.SecretChange) {
@@ -107,10 +153,11 @@ func (f *fakeWebhooks) DeleteWebhook(_ context.Context, w posthorn.Webhook, _ ti
 
 func (f *fakeWebhooks) ReplaceSecret(
 	_ context.Context, c posthorn.SecretChange, _ *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
-) (bool, error) {
+) (posthorn.WebhookMade, error) {
 	f.replace(c)
 	f.audit = append(f.audit, entry)
-	return false, nil
+	detail, err := f.detail(c.Secret.TenantID, c.Secret.WebhookID)
+	return posthorn.WebhookMade{Webhook: detail}, err
 }
 
 func (f *fakeWebhooks) RetireSecrets(_ context.Context, _ posthorn.TenantID, id posthorn.WebhookID, entry posthorn.AuditEntry) (int, error) {
@@ -122,7 +169,7 @@ func (f *fakeWebhooks) RetireSecrets(_ context.Context, _ posthorn.TenantID, id 
 
 type fakeCatalogue struct{}
 
-func (fakeCatalogue) List(context.Context, posthorn.TenantID) ([]posthorn.EventType, error) {
+func (fakeCatalogue) Outline(context.Context, posthorn.TenantID) ([]posthorn.EventType, error) {
 	return []posthorn.EventType{
 		{Event: "submission.created", Category: "submission"},
 		{Event: "submission.completed", Category: "submission"},
@@ -137,20 +184,33 @@ type bench struct {
 	store  *fakeWebhooks
 	tenant posthorn.TenantID
 	actor  posthorn.Actor
+	// asked are the URLs that the name servers were asked about.
+	asked []string
+	// forbidden is the scheme that the policy for URLs does not allow.
+	forbidden string
 }
 
 func newBench() *bench {
-	store := &fakeWebhooks{webhooks: map[posthorn.WebhookID]posthorn.Webhook{}, secrets: map[posthorn.WebhookID][]posthorn.SealedSecret{}}
-	check := func(_ context.Context, url string) string {
-		if !strings.HasPrefix(url, "https://") {
-			return "must be https"
-		}
-		return ""
+	b := &bench{
+		store:  &fakeWebhooks{webhooks: map[posthorn.WebhookID]posthorn.Webhook{}, secrets: map[posthorn.WebhookID][]posthorn.SealedSecret{}},
+		tenant: posthorn.NewTenantID(), actor: posthorn.Actor{Name: "Amara Okafor"}, forbidden: "http",
 	}
-	return &bench{
-		Webhooks: posthorn.NewWebhooks(store, posthorn.WebhooksConfig{Sealer: fakeBox{}, Catalogue: fakeCatalogue{}, CheckTarget: check, Changed: func(posthorn.WebhookID) {}}),
-		store:    store, tenant: posthorn.NewTenantID(), actor: posthorn.Actor{Name: "Amara Okafor"},
-	}
+	b.Webhooks = posthorn.NewWebhooks(b.store, posthorn.WebhooksConfig{
+		Sealer: fakeBox{}, Catalogue: fakeCatalogue{}, Changed: func(posthorn.WebhookID) {},
+		CheckTarget: func(_ context.Context, url string) string {
+			b.asked = append(b.asked, url)
+			return ""
+		},
+		CheckURL: func(url string) string {
+			policy := posthorn.NewTargetPolicy(posthorn.TargetOptions{AllowHTTP: true})
+			_, rule := policy.CheckURL(url)
+			if strings.HasPrefix(url, b.forbidden+":") {
+				rule = "must not be " + b.forbidden
+			}
+			return rule
+		},
+	})
+	return b
 }
 
 // put sends a body as the API does.
@@ -195,7 +255,7 @@ func TestWrongInputOfAWebhookIsRefusedAtTheFieldAndChangesNothing(t *testing.T) 
 		value any
 		want  map[string]string
 	}{
-		"plain http":              {"url", "http://ledger.example", map[string]string{"url": "must be https"}},
+		"plain http":              {"url", "http://ledger.example", map[string]string{"url": "must not be http"}},
 		"no url":                  {"url", " ", map[string]string{"url": "must not be empty"}},
 		"url of another type":     {"url", 7, map[string]string{"url": "must be a string"}},
 		"empty name":              {"name", "  ", map[string]string{"name": "must not be empty"}},

@@ -138,12 +138,11 @@ func (p *inputParser) text(field string, nullIsEmpty bool) (string, bool) {
 		_, given := p.object[field]
 		return "", given && nullIsEmpty
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	s, ok := textOf(raw)
+	if !ok {
 		p.faults.add(field, "must be a string")
-		return "", false
 	}
-	return s, true
+	return s, ok
 }
 
 func (p *inputParser) optionalText(field string) *string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,17 +20,24 @@ func (ws *Webhooks) SetActive(ctx context.Context, actor Actor, tenant TenantID,
 		if !active {
 			state, reason = WebhookInactive, "Deactivated by "+actor.Name
 		}
+		if rule := ws.config.CheckURL(stored.URL); active && rule != "" {
+			return stored, unfitURL("Not activated", rule)
+		}
 		changed := stored.Webhook
 		if changed.Status, err = changed.Status.To(state, actor.Name, reason, databaseNow()); err != nil {
 			return stored, err
 		}
-		err = ws.save(ctx, actor, &stored.Webhook, &changed, nil)
+		saved, err := ws.save(ctx, actor, &stored, &changed, nil)
 		if isStale(err) && ctx.Err() == nil {
 			continue // a change of something else came between
 		}
-		stored.Webhook = changed
-		return stored, err
+		return saved, err
 	}
+}
+
+// unfitURL is the Conflict of a webhook whose stored URL is not allowed any more: the policy has changed since it was saved.
+func unfitURL(refused, rule string) error {
+	return &Error{Kind: Conflict, Message: refused + ": its URL " + rule + ". Change it in the settings first.", Fields: map[string]string{FieldURL: rule}}
 }
 
 func isStale(err error) bool { return errors.Is(err, ErrStaleWebhook) }
@@ -39,6 +47,9 @@ func (ws *Webhooks) Duplicate(ctx context.Context, actor Actor, tenant TenantID,
 	stored, err := ws.Get(ctx, tenant, id)
 	if err != nil {
 		return WebhookMade{}, err
+	}
+	if rule := ws.config.CheckURL(stored.URL); rule != "" {
+		return WebhookMade{}, unfitURL("Not copied", rule)
 	}
 	fresh := newWebhook(tenant, actor, false)
 	w := stored.Webhook
@@ -54,23 +65,25 @@ func (ws *Webhooks) Duplicate(ctx context.Context, actor Actor, tenant TenantID,
 		}
 		w.Headers[i] = CustomHeader{Name: h.Name, Sealed: ws.config.Sealer.Seal(value, WebhookHeaderPlace(w.ID, h.Name))}
 	}
-	return ws.insert(ctx, actor, w, NewSigningSecret(), form)
+	secret := NewSigningSecret()
+	made, err := ws.store.InsertWebhook(ctx, w, ws.seal(&w, secret, actor), form, webhookCreated(actor, &w))
+	return ws.created(made, &w, secret, err)
 }
 
 // copyName names a copy within the limit of names.
 func copyName(name string) string {
 	const suffix = " (copy)"
 	runes := []rune(name)
-	return string(runes[:min(len(runes), MaxNameLength-len(suffix))]) + suffix
+	return strings.TrimSpace(string(runes[:min(len(runes), MaxNameLength-len(suffix))])) + suffix
 }
 
-// Delete deletes a webhook. confirm must be its name, so that nobody deletes another than they mean.
+// Delete deletes a webhook. confirm must be its name, as SameName has it, so that nobody deletes another than they mean.
 func (ws *Webhooks) Delete(ctx context.Context, actor Actor, tenant TenantID, id WebhookID, confirm string) (Webhook, error) {
 	stored, err := ws.Get(ctx, tenant, id)
 	if err != nil {
 		return Webhook{}, err
 	}
-	if confirm != stored.Name {
+	if !SameName(confirm, stored.Name) {
 		return stored.Webhook, FieldError(Invalid, FieldConfirm, "must be the name of the webhook: "+stored.Name)
 	}
 	return stored.Webhook, ws.delete(ctx, actor, &stored.Webhook)
@@ -125,9 +138,11 @@ func (ws *Webhooks) RotateSecret(ctx context.Context, actor Actor, tenant Tenant
 	if stored.Signature.UsesTenantSecret() {
 		return WebhookMade{}, Errorf(Conflict, "This webhook signs with the API secret of the organisation. Rotate that one.")
 	}
-	var faults webhookFaults
+	faults, secret := webhookFaults{}, NewSigningSecret()
 	faults.overlap(r.Overlap)
-	secret := faults.secret(&r.Own)
+	if r.Own != "" {
+		secret = faults.ownSecret(&stored.Webhook, r.Own)
+	}
 	if err := faults.err(); err != nil {
 		return WebhookMade{}, err
 	}
@@ -135,17 +150,15 @@ func (ws *Webhooks) RotateSecret(ctx context.Context, actor Actor, tenant Tenant
 	if r.Overlap > 0 {
 		change.OldExpires = change.Secret.CreatedAt.Add(r.Overlap)
 	}
-	repeated, err := ws.store.ReplaceSecret(ctx, change, r.Form, secretRotated(actor, &stored.Webhook, &change))
+	made, err := ws.store.ReplaceSecret(ctx, change, r.Form, secretRotated(actor, &stored.Webhook, &change))
 	if err != nil {
 		return WebhookMade{}, fmt.Errorf("rotate the secret of %s: %w", id, err)
 	}
-	ws.config.Changed(id)
-	made := WebhookMade{Repeated: repeated}
-	if !repeated {
+	if !made.Repeated {
 		made.Secret = secret
+		ws.config.Changed(id)
 	}
-	made.Webhook, err = ws.Get(ctx, tenant, id)
-	return made, err
+	return made, nil
 }
 
 func (f *fieldFaults) overlap(d time.Duration) {

@@ -204,7 +204,7 @@ func TestDeletionWantsTheName(t *testing.T) {
 	t.Parallel()
 	b := newBench()
 	made := b.mustPut(t, `{`+ledger+`,"name":"Ledger"}`)
-	for _, wrong := range []string{"", "ledger", "Ledger "} {
+	for _, wrong := range []string{"", "ledger", "Ledger 2"} {
 		_, err := b.Delete(t.Context(), b.actor, b.tenant, made.Webhook.ID, wrong)
 		if fieldsOf(t, err)[posthorn.FieldConfirm] == "" {
 			t.Errorf("%q: %v", wrong, err)

@@ -16,15 +16,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"posthorn/internal/pgserver"
 	"posthorn/internal/posthorn"
 )
 
-// patience bounds the start and the stop of a process.
-const patience = time.Minute
+const (
+	// patience bounds the start and the stop of a process.
+	patience = time.Minute
+	// probeTime bounds one look at whether a process is ready.
+	probeTime = 5 * time.Second
+)
 
 // Rig is a folder with the binary, a PostgreSQL that syncs every commit to disk, and an organisation.
 type Rig struct {
@@ -187,11 +190,27 @@ func (p *Process) AwaitReady(ctx context.Context) error {
 
 func (p *Process) ready(ctx context.Context) bool {
 	if p.URL != "" {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
 		status, err := get(ctx, p.URL+"/readyz")
 		return err == nil && status == http.StatusOK
 	}
 	text, err := os.ReadFile(p.logFile)
 	return err == nil && int64(len(text)) > p.logged && bytes.Contains(text[p.logged:], []byte("posthorn worker is up"))
+}
+
+// Died reports that the process ended although nobody asked it to.
+func (p *Process) Died() error {
+	if p.cmd == nil {
+		return nil
+	}
+	select {
+	case err := <-p.exited:
+		p.exited <- err
+		return fmt.Errorf("posthorn %s ended by itself: %w; its log ends with\n%s", p.Name, err, p.LogTail())
+	default:
+		return nil
+	}
 }
 
 // PID is the number of the process.
@@ -205,7 +224,7 @@ func (p *Process) Kill() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill posthorn %s: %w", p.Name, err)
 	}
-	<-p.exited
+	<-p.exited //nolint:errcheck // it says that it was killed
 	p.cmd = nil
 	return nil
 }
@@ -248,6 +267,10 @@ func (p *Process) KeepLog() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep the log of %s: %w", p.Name, err)
 	}
-	to := filepath.Join(os.TempDir(), "posthorn-"+strconv.Itoa(os.Getpid())+"-"+filepath.Base(p.logFile))
-	return to, os.WriteFile(to, text, 0o600)
+	to, err := os.CreateTemp("", "posthorn-*-"+filepath.Base(p.logFile))
+	if err != nil {
+		return "", fmt.Errorf("keep the log of %s: %w", p.Name, err)
+	}
+	_, err = to.Write(text)
+	return to.Name(), errors.Join(err, to.Close())
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -18,7 +18,6 @@ type span struct{ from, to time.Time }
 type faults struct {
 	victim *victim
 	o      options
-	out    io.Writer
 
 	mu sync.Mutex
 	// kills last until the process was gone, outages until the database answered again.
@@ -50,6 +49,9 @@ func (f *faults) often(ctx context.Context, stream uint64, mean time.Duration, d
 // killOne kills a process and starts it again.
 func (f *faults) killOne(ctx context.Context, rnd *rand.Rand) error {
 	p := f.victim.processes[rnd.IntN(len(f.victim.processes))]
+	if err := p.Died(); err != nil {
+		return err
+	}
 	s := span{from: time.Now()}
 	err := p.Kill()
 	s.to = time.Now()
@@ -59,13 +61,17 @@ func (f *faults) killOne(ctx context.Context, rnd *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		err = p.Start(ctx)
-		if err == nil || try == 5 {
-			return err
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		if err = p.Start(ctx); err == nil {
+			return nil
 		}
 		// The database may be away just now, and a server that cannot reach it does not start.
 		if err := p.Kill(); err != nil {
+			return err
+		}
+		if !pause(ctx, time.Second/4) {
 			return err
 		}
 	}
@@ -102,4 +108,15 @@ func (f *faults) crashDatabase(ctx context.Context, _ *rand.Rand) error {
 	f.outages = append(f.outages, s)
 	f.mu.Unlock()
 	return nil
+}
+
+// last is when the last fault was over. No fault may be under way.
+func (f *faults) last() time.Time {
+	var last time.Time
+	for _, s := range slices.Concat(f.kills, f.outages) {
+		if s.to.After(last) {
+			last = s.to
+		}
+	}
+	return last
 }

@@ -6,8 +6,9 @@
 //
 //	go run ./internal/torture [-duration 60s] [-seed 1]
 //
-// The seed decides on the faults and their times. Waiting is cut short: when the faults are over, what waits for its next
-// attempt, or for the end of a lease that a killed process held, is made due at once.
+// The seed decides on the faults and their times. One waiting is cut short: when the faults are over, what waits for its next
+// attempt is made due at once. What a killed process had in hand is sent again when its lease has run out, which takes up to
+// 90 seconds longer than the faults.
 package main
 
 import (
@@ -41,9 +42,9 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", time.Minute, "how long the faults go on")
 	flag.Uint64Var(&o.seed, "seed", 1, "decides on the faults")
 	flag.IntVar(&o.rate, "rate", 30, "events that are published a second, each for every receiver")
-	flag.DurationVar(&o.kills, "kills", 8*time.Second, "mean time between two kills of a process")
+	flag.DurationVar(&o.kills, "kills", 5*time.Second, "mean time between two kills of a process")
 	flag.DurationVar(&o.restarts, "restarts", 20*time.Second, "mean time between two crashes of PostgreSQL")
-	flag.DurationVar(&o.drain, "drain", 2*time.Minute, "how long the rest may take to arrive")
+	flag.DurationVar(&o.drain, "drain", 3*time.Minute, "how long the rest may take to arrive")
 	flag.Parse()
 	o.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,8 +56,13 @@ func main() {
 	}
 }
 
+// overhead is what building, starting, stopping and judging may take beside the time of the faults and that of the rest.
+const overhead = 5 * time.Minute
+
 // run torments and judges.
 func run(ctx context.Context, out io.Writer, o options) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.duration+o.drain+overhead, errors.New("something hangs: the time for the whole is over"))
+	defer cancel()
 	r, err := rig.New(ctx, o.log)
 	if err != nil {
 		return err
@@ -82,17 +88,17 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 	defer receivers.close()
 	fmt.Fprintf(out, "seed %d: %d receivers, %d processes, %d events a second for %s\n", o.seed, len(receivers.all), len(v.processes), o.rate, o.duration)
 	p := &producer{victim: v, rate: o.rate}
-	f := &faults{victim: v, o: o, out: out}
-	tormented, cancel := context.WithTimeout(ctx, o.duration)
-	defer cancel()
+	f := &faults{victim: v, o: o}
+	tormented, mend := context.WithTimeout(ctx, o.duration)
+	defer mend()
 	faulted := make(chan error, 1)
 	go func() { faulted <- f.run(tormented) }()
 	published := p.run(tormented, ctx)
-	if err := errors.Join(<-faulted, published, ctx.Err()); err != nil {
+	if err := errors.Join(<-faulted, published, context.Cause(ctx)); err != nil {
 		return errors.Join(err, v.keepLogs(out))
 	}
 	receivers.mend()
-	if err := v.recover(ctx); err != nil {
+	if err := v.recover(ctx, f.last()); err != nil {
 		return errors.Join(err, v.keepLogs(out))
 	}
 	err = judge(ctx, out, o, p, f, receivers)

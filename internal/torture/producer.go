@@ -65,8 +65,12 @@ func (p *producer) run(tormented, ctx context.Context) error {
 	}
 }
 
-// giveUp is how long one event is tried to be published.
-const giveUp = 90 * time.Second
+const (
+	// giveUp is how long one event is tried to be published.
+	giveUp = 90 * time.Second
+	// answerTime is how long an answer is waited for: then the event is published again, as after any other failure.
+	answerTime = 10 * time.Second
+)
 
 // publish publishes an event at one server and then the other, until it is accepted.
 func (p *producer) publish(ctx context.Context, n int) error {
@@ -75,7 +79,7 @@ func (p *producer) publish(ctx context.Context, n int) error {
 	body := fmt.Sprintf(`{"id":"torture-%d","event":"submission.completed","data":{"submissionId":"%d","customerEmail":"customer@example.com",`+
 		`"workflowId":"wf_1","status":"completed"}}`, n, n)
 	for try := 0; ; try++ {
-		status, published, err := p.victim.api.Publish(ctx, p.victim.server(n+try).URL, []byte(body))
+		status, published, err := p.once(ctx, p.victim.server(n+try).URL, body)
 		if err == nil {
 			p.accept(n, published[0].ID)
 			return nil
@@ -90,6 +94,12 @@ func (p *producer) publish(ctx context.Context, n int) error {
 			return fmt.Errorf("event %d is not accepted: %w", n, err)
 		}
 	}
+}
+
+func (p *producer) once(ctx context.Context, server, body string) (status int, published []posthorn.Published, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return p.victim.api.Publish(ctx, server, []byte(body))
 }
 
 func (p *producer) accept(n int, id posthorn.EventID) {

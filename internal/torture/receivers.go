@@ -17,8 +17,8 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-// behaviour is how a receiver misbehaves. It reports whether it gave a proper answer.
-type behaviour func(w http.ResponseWriter, r *http.Request) (answered bool)
+// behaviour is how a receiver misbehaves. It reports whether it took the delivery in spite of that.
+type behaviour func(w http.ResponseWriter, r *http.Request) (taken bool)
 
 // behaviours by name; each is that of one receiver, a part of the time.
 var behaviours = map[string]behaviour{
@@ -37,12 +37,12 @@ var behaviours = map[string]behaviour{
 	},
 	"answers 500": func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "no", http.StatusInternalServerError)
-		return true
+		return false
 	},
 	"answers 429": func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "slower", http.StatusTooManyRequests)
-		return true
+		return false
 	},
 	"answers garbage": func(w http.ResponseWriter, _ *http.Request) bool {
 		if conn := hijack(w); conn != nil {
@@ -52,13 +52,14 @@ var behaviours = map[string]behaviour{
 		return false
 	},
 	"answers without end": func(w http.ResponseWriter, r *http.Request) bool {
+		// Its status is 200, and no more than the beginning of a body is read: that is a success.
 		chunk := []byte(strings.Repeat("endless ", 1024))
 		for r.Context().Err() == nil {
 			if _, err := w.Write(chunk); err != nil {
 				break
 			}
 		}
-		return false
+		return true
 	},
 	"answers with 1 MB of headers": func(w http.ResponseWriter, _ *http.Request) bool {
 		for i := range 128 {
@@ -94,8 +95,8 @@ type seen struct {
 	delivery     string
 	number       int
 	began, ended time.Time
-	// answered means that a proper answer was given, and taken that it was a success.
-	answered, taken bool
+	// taken means that the answer was a success.
+	taken bool
 }
 
 // receiver is one webhook's.
@@ -123,7 +124,7 @@ type receivers struct {
 func newReceivers(ctx context.Context, v *victim, seed uint64) (*receivers, error) {
 	rs := &receivers{}
 	for i, name := range names {
-		r := &receiver{name: name, bad: behaviours[name], mended: &rs.mended, rnd: rand.New(rand.NewPCG(seed, uint64(i)))} //nolint:gosec // G115: an index
+		r := &receiver{name: name, bad: behaviours[name], mended: &rs.mended, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
 		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			rs.close()
@@ -181,11 +182,22 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.note(got, err)
 	}()
 	if r.bad != nil && !r.mended.Load() && r.misbehaves() {
-		got.answered = r.bad(w, req)
+		got.taken = r.bad(w, req)
 		return
 	}
-	got.answered, got.taken = true, true
+	got.taken = true
+	pause(req.Context(), r.workTime())
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// maxWork is how long a receiver thinks about a delivery that it has taken, at most. A sender that is killed meanwhile has to
+// send it again.
+const maxWork = 50 * time.Millisecond
+
+func (r *receiver) workTime() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Duration(r.rnd.Int64N(int64(maxWork)))
 }
 
 func (r *receiver) misbehaves() bool {
@@ -200,13 +212,22 @@ func (r *receiver) note(got seen, err error) {
 	defer r.mu.Unlock()
 	r.requests = append(r.requests, got)
 	if err != nil {
-		r.faults = append(r.faults, fmt.Sprintf("%s got a request it cannot trust: %v", r.name, err))
+		r.faults = append(r.faults, fmt.Sprintf("a request that cannot be trusted: %v", err))
 	}
 }
 
-// took returns the requests so far.
-func (r *receiver) took() (requests []seen, faults []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.requests, r.faults
+// reports ends all receivers, awaits the requests that they have in hand, and returns what they saw.
+func (rs *receivers) reports(ctx context.Context) ([]report, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var all []report
+	for i, r := range rs.all {
+		if err := rs.servers[i].Shutdown(ctx); err != nil {
+			return nil, fmt.Errorf("receiver %q does not come to an end: %w", r.name, err)
+		}
+		r.mu.Lock()
+		all = append(all, report{r.name, r.requests, r.faults})
+		r.mu.Unlock()
+	}
+	return all, nil
 }

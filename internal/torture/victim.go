@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -62,9 +63,13 @@ func (v *victim) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// recover stops all processes in good order, makes due what waits, and starts them again: nobody holds a lease any more
-// meanwhile, so none is broken.
-func (v *victim) recover(ctx context.Context) error {
+// leaseTime is how long a process has a delivery in hand.
+const leaseTime = 90 * time.Second
+
+// recover stops all processes in good order, makes due what waits for its next attempt, and starts them again. A lease that
+// was taken after the last fault has to be gone with its holder, who had the time to give it back. Those of killed processes
+// have to run out.
+func (v *victim) recover(ctx context.Context, lastFault time.Time) error {
 	if err := v.stop(); err != nil {
 		return err
 	}
@@ -72,16 +77,21 @@ func (v *victim) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held := 0
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM due WHERE lease_token <> 0 AND next_attempt_at > $1`, lastFault.Add(leaseTime)).Scan(&held)
+	if err == nil && held > 0 {
+		err = fmt.Errorf("%d deliveries are leased to processes that have stopped in good order", held)
+	}
 	for _, sql := range []string{
-		`UPDATE due SET next_attempt_at = now(), lease_token = 0`,
+		`UPDATE due SET next_attempt_at = now() WHERE lease_token = 0`,
 		`UPDATE webhook_health SET throttled_until = NULL`,
 	} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			return errors.Join(fmt.Errorf("make due what waits: %w", err), conn.Close(ctx))
+		if err == nil {
+			_, err = conn.Exec(ctx, sql)
 		}
 	}
-	if err := conn.Close(ctx); err != nil {
-		return fmt.Errorf("close the connection: %w", err)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
+		return fmt.Errorf("make due what waits: %w", err)
 	}
 	for _, p := range v.processes {
 		if err := p.Start(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"posthorn/internal/posthorn"
@@ -29,8 +30,11 @@ func zoned(t time.Time, zone *time.Location) time.Time {
 
 func (p CredentialsProps) columns() []ui.Column {
 	columns := []ui.Column{
-		{Label: "Name"}, {Label: "Scopes", Class: "max-lg:hidden"}, {Label: "Status"},
-		{Label: "Last used", Class: "max-md:hidden"}, {Label: "Expires", Class: "max-md:hidden"},
+		{Label: "Name"},
+		{Label: "Scopes", Class: "max-lg:hidden"},
+		{Label: "Status"},
+		{Label: "Last used", Class: "max-md:hidden"},
+		{Label: "Expires", Class: "max-md:hidden"},
 	}
 	if p.Owner {
 		columns = append(columns, ui.Column{Label: "Actions", Hidden: true})
@@ -86,11 +90,11 @@ func (p CredentialsProps) time(at time.Time) ui.TimeProps {
 
 // oldSecrets says until when the replaced secrets sign.
 func (p CredentialsProps) oldSecrets() string {
-	text := ""
+	var text strings.Builder
 	for _, s := range p.Secret.Old {
-		text += "The secret " + ending(&s) + " signs until " + until(s.ExpiresAt, p.Location) + ". "
+		text.WriteString("The secret " + ending(&s) + " signs until " + until(s.ExpiresAt, p.Location) + ". ")
 	}
-	return text + "Then only the current one does."
+	return text.String() + "Then only the current one does."
 }
 
 func ending(s *posthorn.SealedSecret) string {
@@ -121,8 +125,11 @@ func (p APIKeyFormProps) focus() string {
 
 func (p APIKeyFormProps) expiries() []ui.Option {
 	options := []ui.Option{
-		{Value: "", Label: "Never"}, {Value: "30", Label: "In 30 days"}, {Value: "90", Label: "In 90 days"},
-		{Value: "365", Label: "In 365 days"}, {Value: ExpiryOnDate, Label: "At the end of a day"},
+		{Value: "", Label: "Never"},
+		{Value: "30", Label: "In 30 days"},
+		{Value: "90", Label: "In 90 days"},
+		{Value: "365", Label: "In 365 days"},
+		{Value: ExpiryOnDate, Label: "At the end of a day"},
 	}
 	for i := range options {
 		options[i].Selected = options[i].Value == p.Expiry

@@ -59,7 +59,7 @@ type WebhooksProps struct {
 
 // WebhookListProps is the list with its filters: the fragment that is swapped when a filter changes.
 type WebhookListProps struct {
-	// List is everything that the filter selects; Shown is the page of it.
+	// List is the page of what the filter selects, with what there is beside it; Shown are its webhooks.
 	List   posthorn.WebhookList
 	Shown  []posthorn.Webhook
 	Filter posthorn.WebhookFilter

@@ -181,11 +181,14 @@ func (p WebhookListProps) applicationName(w *posthorn.Webhook) string {
 }
 
 // pages says whether the list has more than this page.
-func (p WebhookListProps) pages() bool { return len(p.Shown) < len(p.List.Webhooks) }
+func (p WebhookListProps) pages() bool { return len(p.Shown) < p.selected() }
+
+// selected is how many webhooks the filters select, on every page.
+func (p WebhookListProps) selected() int { return p.List.Selected(p.Filter.State) }
 
 func (p WebhookListProps) pager() ui.PagerProps {
 	pager := ui.PagerProps{
-		Text:       plural(len(p.Shown), "webhook") + " of " + ui.Count(int64(len(p.List.Webhooks))),
+		Text:       plural(len(p.Shown), "webhook") + " of " + ui.Count(int64(p.selected())),
 		NewerLabel: "Previous", OlderLabel: "Next",
 	}
 	if !p.Previous.IsZero() {
