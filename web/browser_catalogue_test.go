@@ -24,7 +24,7 @@ func TestTheCatalogueIsAccessibleAndFits(t *testing.T) {
 	t.Parallel()
 	s := withOwnType(t)
 	p := person(t, s)
-	p.Allow("POST /events/catalogue: 422")
+	p.Allow("POST /events/catalogue(/payment.settled/edit)?: (409|422)")
 	examine(t, p,
 		at("catalogue", path.EventCatalogue),
 		at("catalogue-found", path.EventCatalogue+"?q=verification"),
@@ -40,6 +40,14 @@ func TestTheCatalogueIsAccessibleAndFits(t *testing.T) {
 			p.Fill("#schema", `{"type":"strin"}`)
 			p.Click("button", "Create event type")
 			p.Visible("[aria-invalid=true]")
+		}},
+		view{name: "event-type-conflict", open: func(p *browserkit.Page) {
+			p.Goto(path.EventTypeEdit("payment.settled"))
+			p.Fill("#description", "Mine")
+			p.Allow("beforeunload dialog")
+			browserkit.Eval[string](p, `document.querySelector("[name=seen]").value = "2026-01-01T00:00:00Z"`)
+			p.Click("main button", "Save event type")
+			p.Visible("main [role=alert]", "Not saved:")
 		}},
 	)
 }

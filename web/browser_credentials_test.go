@@ -71,6 +71,7 @@ func TestTheCredentialsAreAccessibleAndFit(t *testing.T) {
 		}},
 		view{name: "api-secret-error", open: func(p *browserkit.Page) {
 			p.Goto(path.APISecretRotate)
+			p.Click("summary", "Use your own secret")
 			p.Fill("#secret", "short")
 			p.Click("main button", "Rotate secret")
 			p.Visible("#secret-error")

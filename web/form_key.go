@@ -2,6 +2,8 @@ package web
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -31,11 +33,12 @@ func postedFormKey(c *fiber.Ctx) string {
 }
 
 // formKey returns the key under which the tenant of the reader remembers that a form was sent, nil for a form without one.
-// what names what the form makes: the same key on another form is another.
+// what names what the form makes. A form that was changed and sent again, as after going back, is another: the key is a digest
+// of everything that was sent. Nobody can guess at what was typed by it, because what newFormKey drew is stored nowhere.
 func formKey(c *fiber.Ctx, what string) *posthorn.IdempotencyKey {
-	text := postedFormKey(c)
-	if text == "" {
+	if postedFormKey(c) == "" {
 		return nil
 	}
-	return &posthorn.IdempotencyKey{Scope: "form:" + requestOf(c).signedIn.Tenant.ID.String(), Key: what + " " + text}
+	sum := sha256.Sum256(c.Request().PostArgs().QueryString())
+	return &posthorn.IdempotencyKey{Scope: "form:" + requestOf(c).signedIn.Tenant.ID.String(), Key: what + " " + hex.EncodeToString(sum[:])}
 }

@@ -305,7 +305,7 @@ func (s *Server) updateWebhook(c *fiber.Ctx) error {
 }
 
 // showConflict answers an edit of a version that is not the latest: with what was typed, and beside it what somebody else
-// saved meanwhile. Where both are the same there is nothing to decide.
+// saved meanwhile. Where both are the same there is nothing to decide; a typed value of a header is never the same.
 func (s *Server) showConflict(c *fiber.Ctx, id posthorn.WebhookID, form pages.WebhookForm) error {
 	w, err := s.Webhooks.Get(c.UserContext(), tenantOf(c), id)
 	if err != nil {
@@ -322,6 +322,6 @@ func (s *Server) showConflict(c *fiber.Ctx, id posthorn.WebhookID, form pages.We
 		return s.backTo(c, path.WebhookSettings(id.String()), "Saved.")
 	}
 	return s.renderWebhookSettings(c, http.StatusConflict, &w, form, func(p *pages.WebhookSettingsProps) {
-		p.Conflict = &pages.WebhookConflict{By: w.UpdatedBy, At: w.UpdatedAt, Differences: differences}
+		p.Form.Conflict = &pages.Conflict{By: w.UpdatedBy, At: w.UpdatedAt, Differences: differences}
 	})
 }

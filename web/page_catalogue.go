@@ -41,9 +41,6 @@ func (s *Server) eventTypePage(c *fiber.Ctx, title, event string) (layout.PagePr
 	return page, err
 }
 
-// errNoEventTypePage is the answer for a type that is not in the catalogue, or that cannot be edited.
-var errNoEventTypePage = posthorn.Errorf(posthorn.NotFound, "There is no such event type in the catalogue.")
-
 func (s *Server) showEventType(c *fiber.Ctx) error {
 	t, err := s.EventTypes.Get(c.UserContext(), requestOf(c).signedIn.Tenant.ID, c.Params("event"))
 	if err != nil {
@@ -77,10 +74,7 @@ func (s *Server) updateEnforcement(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.flash(c, "The enforcement is saved."); err != nil {
-		return err
-	}
-	return s.redirect(c, path.EventType(event))
+	return s.backTo(c, path.EventType(event), "The enforcement is saved.")
 }
 
 func (s *Server) showNewEventType(c *fiber.Ctx) error {
@@ -93,17 +87,22 @@ func (s *Server) showEventTypeForm(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return s.renderEventTypeForm(c, http.StatusOK, pages.EventTypeFormProps{
-		Known: t.Event, Event: t.Event, Description: t.Description, Schema: pages.EditableJSON(t.Schema), Example: pages.EditableJSON(t.Example),
-		Enforcement: t.Enforcement, Seen: t.UpdatedAt.Format(time.RFC3339Nano),
-	})
+	return s.renderEventTypeForm(c, http.StatusOK, storedEventTypeForm(&t))
 }
 
-// ownEventType is the type in the path; a built-in one has nothing to edit.
+// storedEventTypeForm is the form of a type as it is stored.
+func storedEventTypeForm(t *posthorn.EventType) pages.EventTypeFormProps {
+	return pages.EventTypeFormProps{
+		Known: t.Event, Event: t.Event, Description: t.Description, Schema: pages.EditableJSON(t.Schema), Example: pages.EditableJSON(t.Example),
+		Enforcement: t.Enforcement, Seen: t.UpdatedAt.Format(time.RFC3339Nano),
+	}
+}
+
+// ownEventType is the type in the path; a built-in one has no form.
 func (s *Server) ownEventType(c *fiber.Ctx) (posthorn.EventType, error) {
 	t, err := s.EventTypes.Get(c.UserContext(), requestOf(c).signedIn.Tenant.ID, c.Params("event"))
 	if err == nil && t.BuiltIn {
-		err = errNoEventTypePage
+		err = posthorn.Errorf(posthorn.NotFound, "%s", pageMissing)
 	}
 	return t, err
 }
@@ -117,6 +116,7 @@ func (s *Server) renderEventTypeForm(c *fiber.Ctx, status int, p pages.EventType
 	if p.Page, err = s.eventTypePage(c, title, p.Known); err != nil {
 		return err
 	}
+	p.Location = zoneOf(c)
 	return s.render(c, status, pages.EventTypeForm(p))
 }
 
@@ -159,15 +159,37 @@ func (s *Server) updateEventType(c *fiber.Ctx) error {
 // saveEventType stores what a form says: then the type's page, else the form again with what is wrong.
 func (s *Server) saveEventType(c *fiber.Ctx, p pages.EventTypeFormProps, in posthorn.EventTypePut, news string) error {
 	made, _, err := s.EventTypes.Put(c.UserContext(), s.webActor(c), requestOf(c).signedIn.Tenant.ID, in)
-	if f := describe(err); err != nil && (f.fields != nil || f.status == http.StatusConflict) {
+	switch f := describe(err); {
+	case err == nil:
+		return s.backTo(c, path.EventType(made.Event), made.Event+" "+news)
+	case f.fields == nil && f.status != http.StatusConflict:
+		return err
+	case f.fields == nil && !in.Seen.IsZero():
+		return s.showEventTypeConflict(c, p, in.Seen, f.message)
+	default:
 		p.Fields, p.Error = f.fields, f.message
 		return s.renderEventTypeForm(c, f.status, p)
 	}
+}
+
+// showEventTypeConflict answers an edit that the catalogue refused: with what was typed, and beside it what somebody else saved
+// since the version that was seen. Where both are the same there is nothing to decide. An edit of the latest version was
+// refused for another reason, which message tells.
+func (s *Server) showEventTypeConflict(c *fiber.Ctx, p pages.EventTypeFormProps, seen time.Time, message string) error {
+	t, err := s.ownEventType(c)
 	if err != nil {
 		return err
 	}
-	if err := s.flash(c, made.Event+" "+news); err != nil {
-		return err
+	if t.UpdatedAt.Equal(seen) {
+		p.Error = message
+		return s.renderEventTypeForm(c, http.StatusConflict, p)
 	}
-	return s.redirect(c, path.EventType(made.Event))
+	theirs := storedEventTypeForm(&t)
+	p.Seen = theirs.Seen
+	differences := pages.EventTypeDifferences(&theirs, &p)
+	if len(differences) == 0 {
+		return s.backTo(c, path.EventType(t.Event), t.Event+" is saved.")
+	}
+	p.Conflict = &pages.Conflict{At: t.UpdatedAt, Differences: differences}
+	return s.renderEventTypeForm(c, http.StatusConflict, p)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+	"github.com/google/go-cmp/cmp"
 
 	"posthorn/internal/posthorn"
 	"posthorn/internal/sitekit"
@@ -182,15 +183,60 @@ func TestATypeIsAddedAndEditedByForms(t *testing.T) {
 	if got := selectOne[string](t, s, `SELECT description || schema::text FROM event_types`); got != "Money came.{}" {
 		t.Errorf("stored %s", got)
 	}
-	// The same form once more was made from what is not there any more, and so was one that does not say.
-	for _, seen := range []string{seen, "", "yesterday"} {
-		edit.Set(pages.FieldSeen, seen)
-		edit.Set(posthorn.FieldDescription, "Too late.")
-		a := owner.Post(path.EventTypeEdit("payment.settled"), edit)
-		doc := a.HTML(t)
-		if a.StatusCode != http.StatusConflict || !strings.Contains(text(doc.Find("[role=alert]")), "Somebody else changed this event type") || strings.TrimSpace(doc.Find("#description").Text()) != "Too late." {
-			t.Errorf("seen %q: %d %q", seen, a.StatusCode, text(doc.Find("main")))
+}
+
+func TestAnEditOfAnOldEventTypeShowsBoth(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	owner := s.SignedIn()
+	target := path.EventTypeEdit("payment.settled")
+	wantRedirect(t, owner.Post(path.EventCatalogue, typeForm(nil)), path.EventType("payment.settled"))
+	open := func() url.Values { return filled(t, owner.Get(target).HTML(t), "#event-type-form") }
+	mine, theirs := open(), open()
+	theirs.Set(posthorn.FieldDescription, "Money came.")
+	theirs.Set(posthorn.FieldSchema, `{"required": ["amount", "currency"]}`)
+	theirs.Set(posthorn.FieldExample, `{"amount":12.5,"currency":"EUR"}`)
+	wantRedirect(t, owner.Post(target, theirs), path.EventType("payment.settled"))
+	// Who makes the same change, laid out otherwise, has nothing to decide.
+	same := url.Values{pages.FieldSeen: mine[pages.FieldSeen]}
+	for field, values := range theirs {
+		if field != pages.FieldSeen {
+			same[field] = values
 		}
+	}
+	same.Set(posthorn.FieldExample, "{\r\n \"amount\": 12.5, \"currency\": \"EUR\"}")
+	wantRedirect(t, owner.Post(target, same), path.EventType("payment.settled"))
+
+	// A form that does not say what it was made from was made from what is not there either.
+	var again url.Values
+	for _, seen := range []string{"", "yesterday", mine.Get(pages.FieldSeen)} {
+		mine.Set(pages.FieldSeen, seen)
+		mine.Set(posthorn.FieldDescription, "Mine.")
+		mine.Set(posthorn.FieldEnforcement, "reject")
+		a := owner.Post(target, mine)
+		wantStatus(t, a, http.StatusConflict)
+		page := a.HTML(t)
+		alert := page.Find("main [role=alert]")
+		if got := text(alert.Find("h2")); !strings.HasPrefix(got, "Not saved: somebody else changed this event type at ") {
+			t.Errorf("seen %q: the alert says %q", seen, got)
+		}
+		want := map[string][]string{
+			"Description":            {"Money came.", "Mine."},
+			"JSON Schema of data":    {`"required": ["amount", "currency"]`, `"required": ["amount"]`},
+			"Example of data":        {`"amount": 12.5, "currency": "EUR"`, `"amount": 12.5`},
+			"When data does not fit": {"Warn", "Reject"},
+		}
+		if diff := cmp.Diff(want, differences(alert)); diff != "" {
+			t.Errorf("seen %q: %s", seen, diff)
+		}
+		if page.Find("#event-type-form[data-guard][data-dirty]").Length() != 1 || alert.Find("button[form=event-type-form]").Length() != 1 {
+			t.Errorf("seen %q: the form is not guarded, or cannot be saved from the alert", seen)
+		}
+		again = filled(t, page, "#event-type-form")
+	}
+	wantRedirect(t, owner.Post(target, again), path.EventType("payment.settled"))
+	if got := selectOne[string](t, s, `SELECT description || ' ' || enforcement || ' ' || (schema->'required')::text FROM event_types`); got != `Mine. reject ["amount"]` {
+		t.Errorf("mine was not saved over theirs: %s", got)
 	}
 }
 

@@ -93,14 +93,6 @@ func (s *Server) showOnce(c *fiber.Ctx, shown pages.ShownOnceProps) error {
 	return s.renderCredentials(c, http.StatusOK, pages.CredentialsPageProps{Shown: &shown})
 }
 
-// backToCredentials leads to the page with a sentence about what became of a form.
-func (s *Server) backToCredentials(c *fiber.Ctx, news string) error {
-	if err := s.flash(c, news); err != nil {
-		return err
-	}
-	return s.redirect(c, path.Credentials)
-}
-
 func (s *Server) showNewAPIKey(c *fiber.Ctx) error {
 	return s.renderNewAPIKey(c, http.StatusOK, pages.APIKeyFormProps{FormKey: newFormKey()})
 }
@@ -137,7 +129,7 @@ func (s *Server) createAPIKey(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case made.Repeated:
-		return s.backToCredentials(c, made.Name+" was created already, its key was shown once.")
+		return s.backTo(c, path.Credentials, made.Name+" was created already, its key was shown once.")
 	}
 	return s.showOnce(c, pages.ShownOnceProps{
 		Title: "API key “" + made.Name + "” created", Text: "Copy the key now. It is stored as a hash and cannot be shown again.",
@@ -189,7 +181,7 @@ func (s *Server) askToRevokeAPIKey(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case !p.Key.RevokedAt.IsZero():
-		return s.backToCredentials(c, p.Key.Name+" is revoked already.")
+		return s.backTo(c, path.Credentials, p.Key.Name+" is revoked already.")
 	}
 	return s.renderRevokeAPIKey(c, http.StatusOK, p)
 }
@@ -215,7 +207,7 @@ func (s *Server) revokeAPIKey(c *fiber.Ctx) error {
 	if _, err := s.Credentials.RevokeAPIKey(c.UserContext(), s.webActor(c), p.Key.TenantID, p.Key.ID); err != nil {
 		return err
 	}
-	return s.backToCredentials(c, p.Key.Name+" is revoked. Calls with it fail from now on.")
+	return s.backTo(c, path.Credentials, p.Key.Name+" is revoked. Calls with it fail from now on.")
 }
 
 func (s *Server) revealAPISecret(c *fiber.Ctx) error {
@@ -245,9 +237,9 @@ func (s *Server) renderRotateAPISecret(c *fiber.Ctx, status int, p pages.APISecr
 }
 
 func (s *Server) rotateAPISecret(c *fiber.Ctx) error {
-	p := pages.APISecretRotateProps{FormKey: postedFormKey(c), Overlap: postedOverlap(c)}
+	p := pages.APISecretRotateProps{FormKey: postedFormKey(c), Overlap: postedOverlap(c), Own: formValue(c, posthorn.FieldSecret)}
 	made, err := s.Credentials.RotateAPISecret(c.UserContext(), s.webActor(c), requestOf(c).signedIn.Tenant.ID, posthorn.SecretRotation{
-		Overlap: p.Overlap, Own: formValue(c, posthorn.FieldSecret), Form: formKey(c, formAPISecret),
+		Overlap: p.Overlap, Own: p.Own, Form: formKey(c, formAPISecret),
 	})
 	switch f := describe(err); {
 	case err != nil && (f.fields != nil || f.status == http.StatusConflict):
@@ -258,7 +250,7 @@ func (s *Server) rotateAPISecret(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case made.Repeated:
-		return s.backToCredentials(c, "The API secret was rotated already, the new one was shown once.")
+		return s.backTo(c, path.Credentials, "The API secret was rotated already, the new one was shown once.")
 	}
 	text := "Copy it now. This is the only time it is shown. "
 	if made.OldExpires.IsZero() {
@@ -288,5 +280,5 @@ func (s *Server) retireOldAPISecrets(c *fiber.Ctx) error {
 	if n > 0 {
 		news = "Deliveries are signed with the new secret from now on."
 	}
-	return s.backToCredentials(c, news)
+	return s.backTo(c, path.Credentials, news)
 }

@@ -99,12 +99,16 @@ func (s *Server) webhookList(c *fiber.Ctx) (pages.WebhookListProps, int, error) 
 	if p.Applications, err = s.Webhooks.Applications(ctx, tenant); err != nil {
 		return p, 0, err
 	}
-	page := p.Filter
-	page.Limit = webhooksPage
+	p.Filter.Limit = webhooksPage
 	// What is no id of a webhook is that of none, and the list begins anew.
-	page.After, _ = posthorn.ParseWebhookID(c.Query(pageAfter))
-	page.Before, _ = posthorn.ParseWebhookID(c.Query(pageBefore))
-	p.List, err = s.Webhooks.List(ctx, tenant, page)
+	p.Filter.After, _ = posthorn.ParseWebhookID(c.Query(pageAfter))
+	p.Filter.Before, _ = posthorn.ParseWebhookID(c.Query(pageBefore))
+	p.List, err = s.Webhooks.List(ctx, tenant, p.Filter)
+	if err == nil && len(p.List.Webhooks) == 0 && p.List.Selected(p.Filter.State) > 0 {
+		// The last page is empty by now, because a change took its webhooks out of the filter.
+		p.Filter.After, p.Filter.Before = posthorn.WebhookID{}, posthorn.WebhookID{}
+		p.List, err = s.Webhooks.List(ctx, tenant, p.Filter)
+	}
 	if f := describe(err); err != nil && f.fields != nil {
 		p.Fault = f.message
 		return p, f.status, nil
@@ -184,6 +188,7 @@ func (s *Server) backToWebhook(c *fiber.Ctx, id posthorn.WebhookID, news string)
 	return s.backTo(c, path.Webhook(id.String()), news)
 }
 
+// backTo leads to a page with a sentence about what became of a form.
 func (s *Server) backTo(c *fiber.Ctx, address, news string) error {
 	if err := s.flash(c, news); err != nil {
 		return err

@@ -84,6 +84,15 @@ func TestSettingsAreSavedAndHeadersKeptUnlessTypedAgain(t *testing.T) {
 	}
 }
 
+// differences are the fields of a conflict with what others saved and what was typed.
+func differences(alert *goquery.Selection) map[string][]string {
+	found := map[string][]string{}
+	alert.Find("tbody tr").Each(func(_ int, row *goquery.Selection) {
+		found[text(row.Find("th"))] = row.Find("td").Map(func(_ int, cell *goquery.Selection) string { return text(cell) })
+	})
+	return found
+}
+
 func TestAnEditOfAnOldVersionShowsBoth(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)
@@ -104,13 +113,12 @@ func TestAnEditOfAnOldVersionShowsBoth(t *testing.T) {
 	if got := text(alert.Find("h2")); !strings.HasPrefix(got, "Not saved: Owner changed this webhook at ") {
 		t.Errorf("the alert says %q", got)
 	}
-	differences := map[string][]string{}
-	alert.Find("tbody tr").Each(func(_ int, row *goquery.Selection) {
-		differences[text(row.Find("th"))] = row.Find("td").Map(func(_ int, cell *goquery.Selection) string { return text(cell) })
-	})
 	want := map[string][]string{"Name": {"Theirs", "Mine"}, "Description": {"– None", "Kept for me"}, "Timeout, seconds": {"20", "15"}}
-	if diff := cmp.Diff(want, differences); diff != "" {
+	if diff := cmp.Diff(want, differences(alert)); diff != "" {
 		t.Error(diff)
+	}
+	if page.Find("#webhook-form[data-guard][data-dirty]").Length() != 1 {
+		t.Error("what was typed is not guarded")
 	}
 	again := filled(t, page, "#webhook-form")
 	if again.Get(posthorn.FieldName) != "Mine" || again.Get(posthorn.FieldDescription) != "Kept for me" {
@@ -132,6 +140,46 @@ func TestAnEditOfAnOldVersionShowsBoth(t *testing.T) {
 		same.Set(posthorn.FieldName, "Without a version")
 		same.Set(pages.FieldVersion, version)
 		wantStatus(t, c.Post(settings, same), http.StatusConflict)
+	}
+}
+
+func TestATypedHeaderValueIsNeverTakenForSaved(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	c := s.SignedIn()
+	w := makeWebhook(t, s, func(in *posthorn.WebhookInput) { in.Headers = &[]posthorn.HeaderInput{{Name: "X-Old", Value: "old"}} })
+	settings := path.WebhookSettings(w.ID.String())
+	withToken := func(form url.Values, value string) url.Values {
+		form.Add(pages.FieldHeaderName, "X-Token")
+		form.Add(pages.FieldHeaderValue, value)
+		form.Add(pages.FieldHeaderStored, "")
+		return form
+	}
+	mine, replaced := withToken(settingsForm(t, c, w.ID), "mine"), withToken(settingsForm(t, c, w.ID), "their-value")
+	wantRedirect(t, c.Post(settings, withToken(settingsForm(t, c, w.ID), "their-value")), settings)
+
+	replaced[pages.FieldHeaderValue] = []string{"new", ""}
+	for _, v := range []struct {
+		form url.Values
+		says string
+	}{{mine, "X-Old, X-Token (new value)"}, {replaced, "X-Old (new value), X-Token"}} {
+		a := c.Post(settings, v.form)
+		wantStatus(t, a, http.StatusConflict)
+		want := map[string][]string{"Custom headers": {"X-Old, X-Token", v.says}}
+		if diff := cmp.Diff(want, differences(a.HTML(t).Find("main [role=alert]"))); diff != "" {
+			t.Error(diff)
+		}
+		if strings.Contains(a.Text, "their-value") {
+			t.Error("the page shows what the other typed")
+		}
+	}
+	again := filled(t, c.Post(settings, mine).HTML(t), "#webhook-form")
+	wantRedirect(t, c.Post(settings, again), settings)
+	for i, want := range []string{"old", "mine"} {
+		h := storedWebhook(t, s, w.ID).Headers[i]
+		if got, err := s.Box.Open(h.Sealed, posthorn.WebhookHeaderPlace(w.ID, h.Name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v", h.Name, got, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
@@ -96,6 +97,21 @@ func TestALongListOfWebhooksHasPages(t *testing.T) {
 	back := c.Get(second.HTML(t).Find("[rel=prev]").AttrOr("href", ""))
 	if diff := cmp.Diff(names, webhookNames(t, back)); diff != "" {
 		t.Error(diff)
+	}
+	// What is done on a page comes back to it.
+	here := first.HTML(t).Find("[rel=next]").AttrOr("href", "")
+	menu, err := url.Parse(second.HTML(t).Find("#results a[href*='/deactivate']").First().AttrOr("href", ""))
+	if err != nil || menu.Query().Get("next") != here {
+		t.Errorf("a question on %q leads back to %q, %v", here, menu.Query().Get("next"), err)
+	}
+	form := filled(t, c.Get(menu.String()).HTML(t), "main form")
+	wantRedirect(t, c.Post(menu.Path, form), here)
+	// A page that has emptied since is the first one.
+	third := c.Get(path.With(path.Webhooks, url.Values{"q": {"Webhook 204"}})).HTML(t)
+	last := strings.TrimPrefix(third.Find("#results .row-link").AttrOr("href", ""), path.Webhooks+"/")
+	beyond := c.Get(path.With(path.Webhooks, url.Values{pages.FilterState: {"active"}, pages.PageAfter: {last}}))
+	if got := webhookNames(t, beyond); len(got) != 100 || got[0] != "Webhook 000" {
+		t.Errorf("beyond the last page there are %d webhooks", len(got))
 	}
 	filtered := c.Get(path.With(path.Webhooks, url.Values{"q": {"Webhook 2"}, pages.FilterState: {"active"}}))
 	if got := webhookNames(t, filtered); len(got) != 5 || filtered.HTML(t).Find("#results nav").Length() != 0 {

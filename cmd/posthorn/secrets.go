@@ -15,8 +15,8 @@ func secrets(ctx context.Context, e env, args []string) error {
 // namedAtMost is how many ids an error lists.
 const namedAtMost = 20
 
-// rotateKey encrypts everything under the first key of POSTHORN_SECRET_KEY. It needs no downtime: servers that have the new
-// key and the old one read and write as before.
+// rotateKey encrypts everything under the first key of POSTHORN_SECRET_KEY. It needs no downtime when every server has the new
+// key as its first one by then, and had it as another before any of them began to write with it.
 func rotateKey(ctx context.Context, e env, args []string) error {
 	if err := parse(e.flags("secrets rotate-key"), args); err != nil {
 		return err

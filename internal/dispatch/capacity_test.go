@@ -77,6 +77,25 @@ func TestAWebhookHasNoMoreInHandThanItIsGoingToStartInTime(t *testing.T) {
 	}
 }
 
+func TestForAWebhookThatBecomesQuickerMoreIsClaimedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, r := newStore(), newReceivers()
+		d, _ := start(t, dispatch.Options{Store: s, Sender: r, MaxPoll: time.Hour})
+		id := s.webhook(t, "https://a", func(w *posthorn.Webhook) { w.MaxInFlight = 1 })
+		r.on("https://a", takes(2*time.Second, 200))
+		offer(s, d, id, 1)
+		pass(t, 3*time.Second)
+		r.on("https://a", takes(5*time.Millisecond, 200))
+		s.publish(id, 150, nil)
+		d.Wake()
+		pass(t, 2*time.Second)
+		if s.left() != 0 {
+			t.Errorf("%d of 150 wait", s.left())
+		}
+	})
+}
+
 // A webhook that has nothing but one attempt at once and slow answers has always one under way.
 func TestASlowWebhookIsNeverIdleWithWorkWaiting(t *testing.T) {
 	t.Parallel()
@@ -119,6 +138,13 @@ func TestWebhooksWhoseEndpointsDoNotLoadLeaveRoomForOthers(t *testing.T) {
 			t.Errorf("%d jobs of webhooks that do not load wait, %d are leased", got.Queued, s.leased())
 		}
 		before := d.Stats()
+		for _, id := range ids {
+			offer(s, d, id, 10)
+		}
+		synctest.Wait()
+		if n := d.Stats().Queued; n > 20 {
+			t.Errorf("%d jobs that were offered meanwhile wait", n)
+		}
 		pass(t, time.Minute)
 		if n := d.Stats().Claimed - before.Claimed; n > 20*4*15 {
 			t.Errorf("%d jobs claimed in vain within a minute", n)
@@ -144,8 +170,12 @@ func TestWebhooksWhoseEndpointsDoNotLoadLeaveRoomForOthers(t *testing.T) {
 func TestTheLimitsOfAWebhookAreSharedByDispatchers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ dispatchers, inFlight, rate, atOnce, perSecond int }{
-		{1, 30, 0, 30, 300}, {3, 30, 0, 30, 300}, {2, 5, 0, 6, 60}, {3, 1, 0, 3, 30},
-		{2, 32, 40, 32, 40}, {3, 32, 10, 12, 12},
+		{1, 30, 0, 30, 300},
+		{3, 30, 0, 30, 300},
+		{2, 5, 0, 6, 60},
+		{3, 1, 0, 3, 30},
+		{2, 32, 40, 32, 40},
+		{3, 32, 10, 12, 12},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, r := newStore(), newReceivers()

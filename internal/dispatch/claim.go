@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"math"
@@ -111,7 +112,7 @@ func (o *owner) tookClaim(c *claimed) {
 		o.accept(&c.Jobs[i], bound{math.MaxInt, math.MaxInt, horizon})
 	}
 	o.claims.errors, o.claims.notBefore = 0, time.Time{}
-	o.claims.after = c.Reached
+	o.claims.after = c.reached()
 	if o.leftSome(c) {
 		o.claims.wanted = true
 	}
@@ -124,16 +125,15 @@ func (o *owner) tookClaim(c *claimed) {
 	}
 }
 
-// leftSome reports whether another claim would find something at once: when this one was full, by jobs or by bytes, or one
-// webhook's share of it was; and when it began in the middle, for what comes before that. For a webhook that had less than a
-// whole share and filled that, there is another claim when its lane wants more.
+// leftSome reports whether another claim would find something at once: when this one was full, or one webhook's share of it
+// was; and when it began in the middle, for what comes before that. For a webhook that had less than a whole share and filled
+// that, there is another claim when its lane wants more.
 func (o *owner) leftSome(c *claimed) bool {
-	some := len(c.Jobs) >= c.request.Limit || !c.Reached.IsZero() || !c.request.After.IsZero()
-	of, bytes := map[posthorn.WebhookID]int{}, 0
+	some := len(c.Jobs) >= c.request.Limit || c.cut() || !c.Reached.IsZero() || !c.request.After.IsZero()
+	of := map[posthorn.WebhookID]int{}
 	for i := range c.Jobs {
 		id := c.Jobs[i].WebhookID
 		of[id]++
-		bytes += len(c.Jobs[i].Data)
 		most, less := c.request.Most[id]
 		switch l := o.lanes[id]; {
 		case !less:
@@ -143,7 +143,31 @@ func (o *owner) leftSome(c *claimed) bool {
 			o.claimAgain(l)
 		}
 	}
-	return some || len(c.Jobs) > 0 && bytes+posthorn.MaxEventBytes > c.request.Bytes
+	return some
+}
+
+// cut reports whether another event might not have found room in the bytes of the claim.
+func (c *claimed) cut() bool {
+	total := 0
+	for i := range c.Jobs {
+		total += len(c.Jobs[i].Data)
+	}
+	return len(c.Jobs) > 0 && total+posthorn.MaxEventBytes > c.request.Bytes
+}
+
+// reached is the webhook after which the next claim begins. After one whose bytes were used up that is the last it brought
+// anything of: or those with the largest events would be the first each time, and there was nothing left for others.
+func (c *claimed) reached() posthorn.WebhookID {
+	last := c.Reached
+	if !last.IsZero() || !c.cut() {
+		return last
+	}
+	for i := range c.Jobs {
+		if id := c.Jobs[i].WebhookID; !c.Jobs[i].Test && bytes.Compare(id[:], last[:]) > 0 {
+			last = id
+		}
+	}
+	return last
 }
 
 // ask makes a claim.

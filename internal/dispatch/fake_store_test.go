@@ -163,7 +163,7 @@ func (s *fakeStore) Claim(ctx context.Context, r dispatch.ClaimRequest) (dispatc
 			row.job.Lease, row.job.Revision, row.at = r.Lease, e.Revision, r.Lease.Expires
 			c.Jobs = append(c.Jobs, row.job)
 		}
-		if len(c.Jobs) == r.Limit || size > r.Bytes {
+		if len(c.Jobs) == r.Limit {
 			c.Reached = id
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-const apiKeyColumns = "id, tenant_id, name, scopes, hash, prefix, last_four, created_by, created_at, expires_at, last_used_at, revoked_at"
+const apiKeyColumns = "id, tenant_id, name, scopes, hash, prefix, last_four, created_by, created_at, expires_at, last_used_at, revoked_at" //nolint:gosec // names of columns, not a key
 
 // apiKeyRow is a row of api_keys, in the order of apiKeyColumns.
 type apiKeyRow struct {

@@ -1,5 +1,12 @@
 package postgres
 
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
 // columns turns rows into the arrays that unnest takes: one slice a column.
 type columns struct{ values [][]any }
 
@@ -38,11 +45,30 @@ func nullJSON(raw []byte) any {
 	return string(raw)
 }
 
-// orNull maps the zero value to NULL, in a column of an array.
-func orNull[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
+// Columns of the hot path, in types that the driver encodes without reflection.
+type (
+	uuidColumn     = pgtype.FlatArray[pgtype.UUID]
+	textColumn     = pgtype.FlatArray[pgtype.Text]
+	intColumn      = pgtype.FlatArray[pgtype.Int4]
+	realColumn     = pgtype.FlatArray[pgtype.Float4]
+	intervalColumn = pgtype.FlatArray[pgtype.Interval]
+)
+
+// The values of such columns; the zero value is NULL.
+
+func uuidOrNull(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
+
+func textOrNull[S ~string](text S) pgtype.Text {
+	return pgtype.Text{String: string(text), Valid: text != ""}
+}
+
+func intOrNull(n int) pgtype.Int4 { return pgtype.Int4{Int32: int32(n), Valid: n != 0} } //nolint:gosec // G115: a status code
+
+// msOrNull is a duration in milliseconds.
+func msOrNull(d time.Duration) pgtype.Float4 {
+	return pgtype.Float4{Float32: float32(d.Seconds() * 1000), Valid: d != 0}
+}
+
+func intervalOf(d time.Duration) pgtype.Interval {
+	return pgtype.Interval{Microseconds: d.Microseconds(), Valid: true}
 }

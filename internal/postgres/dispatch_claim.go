@@ -42,12 +42,13 @@ WITH RECURSIVE w AS (
                                 ORDER BY webhook_id, next_attempt_at LIMIT 1) d
    WHERE w.n < $6),
 ready AS MATERIALIZED (
-  SELECT w.webhook_id, h.revision, w.n FROM w JOIN webhooks h ON h.id = w.webhook_id
+  SELECT w.webhook_id, h.revision, w.n, least($3, m.most) AS share
+    FROM w JOIN webhooks h ON h.id = w.webhook_id LEFT JOIN unnest($9::uuid[], $10::bigint[]) AS m (id, most) ON m.id = w.webhook_id
    WHERE w.next_attempt_at <= now() AND h.state = 'active' AND w.webhook_id <> ALL ($2::uuid[]) ORDER BY w.n LIMIT $7),
 pick AS MATERIALIZED (
   SELECT d.delivery_id, r.revision, r.n
     FROM ready r CROSS JOIN LATERAL (SELECT delivery_id FROM due WHERE webhook_id = r.webhook_id AND next_attempt_at <= now()
-                                      ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
+                                      ORDER BY next_attempt_at LIMIT r.share FOR UPDATE SKIP LOCKED) d
    LIMIT $4),
 tests AS MATERIALIZED (
   SELECT delivery_id, 0::bigint AS revision, 0 AS n FROM due WHERE test AND next_attempt_at <= now()
@@ -96,8 +97,13 @@ func claimDue(ctx context.Context, tx pgx.Tx, r posthorn.ClaimRequest) (jobs []p
 	for i, id := range r.Skip {
 		skip[i] = id.UUID()
 	}
+	var webhooks []uuid.UUID
+	var most []int
+	for id, n := range r.Most {
+		webhooks, most = append(webhooks, id.UUID()), append(most, n)
+	}
 	rows, err := tx.Query(ctx, claimSQL, r.After.UUID(), skip, r.PerWebhook, r.Limit, r.Lease.Token, maxWalked, maxClaimedWebhooks,
-		time.Until(r.Lease.Expires))
+		time.Until(r.Lease.Expires), webhooks, most)
 	if err != nil {
 		return nil, reached, err
 	}
@@ -126,9 +132,9 @@ func (s *Dispatching) Release(ctx context.Context, releases []posthorn.Release) 
 	n := len(releases)
 	// In order, so that two processes cannot deadlock.
 	releases = slices.SortedFunc(slices.Values(releases), func(a, b posthorn.Release) int { return bytes.Compare(a.DeliveryID[:], b.DeliveryID[:]) })
-	ids, tokens, waits := make([]uuid.UUID, n), make([]int64, n), make([]time.Duration, n)
+	ids, tokens, waits := make(uuidColumn, n), make([]int64, n), make(intervalColumn, n)
 	for i, r := range releases {
-		ids[i], tokens[i], waits[i] = r.DeliveryID.UUID(), r.Token, max(time.Until(r.At), 0)
+		ids[i], tokens[i], waits[i] = uuidOrNull(r.DeliveryID.UUID()), r.Token, intervalOf(max(time.Until(r.At), 0))
 	}
 	_, err := s.db.pool.Exec(ctx, `WITH r AS MATERIALIZED (
   SELECT i.id, i.wait FROM unnest($1::uuid[], $2::bigint[], $3::interval[]) AS i (id, token, wait)

@@ -142,25 +142,25 @@ func finishArgs(results []posthorn.Result) ([]any, error) {
 	results = slices.SortedFunc(slices.Values(results), func(a, b posthorn.Result) int {
 		return bytes.Compare(a.Job.DeliveryID[:], b.Job.DeliveryID[:])
 	})
-	deliveries, tokens, states, waits := make([]uuid.UUID, n), make([]int64, n), make([]string, n), make([]*time.Duration, n)
+	deliveries, tokens, states, waits := make(uuidColumn, n), make([]int64, n), make([]string, n), make(intervalColumn, n)
 	numbers, schedules, reasons, urls := make([]int, n), make([]int, n), make([]string, n), make([]string, n)
-	attempts, tenants, webhooks, started := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n), make([]time.Time, n)
-	statuses, classes, faults := make([]*int, n), make([]*string, n), make([]*string, n)
-	remotes, versions, requests, responses := make([]*string, n), make([]*string, n), make([][]byte, n), make([][]byte, n)
+	attempts, tenants, webhooks, started := make(uuidColumn, n), make(uuidColumn, n), make(uuidColumn, n), make([]time.Time, n)
+	statuses, classes, faults := make(intColumn, n), make(textColumn, n), make(textColumn, n)
+	remotes, versions, requests, responses := make(textColumn, n), make(textColumn, n), make([][]byte, n), make([][]byte, n)
 	bodies, truncated, totals := make([][]byte, n), make([]bool, n), make([]float32, n)
-	dns, connect, tls, firstByte := make([]*float32, n), make([]*float32, n), make([]*float32, n), make([]*float32, n)
+	dns, connect, tls, firstByte := make(realColumn, n), make(realColumn, n), make(realColumn, n), make(realColumn, n)
 	buckets, tests := make([]int, n), make([]bool, n)
 	for i := range results {
 		r := &results[i]
 		o, j := &r.Outcome, &r.Job
-		deliveries[i], tokens[i], states[i] = j.DeliveryID.UUID(), j.Lease.Token, string(r.Decision.State)
+		deliveries[i], tokens[i], states[i] = uuidOrNull(j.DeliveryID.UUID()), j.Lease.Token, string(r.Decision.State)
 		if r.Decision.State == posthorn.DeliveryPending {
-			waits[i] = new(r.Decision.Wait)
+			waits[i] = intervalOf(r.Decision.Wait)
 		}
 		numbers[i], schedules[i], reasons[i], urls[i] = j.Attempt, j.Schedule, r.Decision.Reason, r.URL
-		attempts[i], tenants[i], webhooks[i], started[i] = r.Attempt.UUID(), j.TenantID.UUID(), j.WebhookID.UUID(), o.StartedAt
-		statuses[i], classes[i], faults[i] = orNull(o.StatusCode), orNull(string(o.ErrorClass)), orNull(cleaned(o.Error))
-		remotes[i], versions[i] = orNull(o.RemoteAddress), orNull(o.HTTPVersion)
+		attempts[i], tenants[i], webhooks[i] = uuidOrNull(r.Attempt.UUID()), uuidOrNull(j.TenantID.UUID()), uuidOrNull(j.WebhookID.UUID())
+		started[i], statuses[i], classes[i], faults[i] = o.StartedAt, intOrNull(o.StatusCode), textOrNull(o.ErrorClass), textOrNull(cleaned(o.Error))
+		remotes[i], versions[i] = textOrNull(o.RemoteAddress), textOrNull(o.HTTPVersion)
 		var err error
 		if requests[i], err = headersJSON(r.RequestHeaders); err == nil {
 			responses[i], err = headersJSON(o.ResponseHeaders)
@@ -171,9 +171,8 @@ func finishArgs(results []posthorn.Result) ([]any, error) {
 		if len(o.ResponseBody) > 0 {
 			bodies[i] = o.ResponseBody
 		}
-		truncated[i], totals[i] = o.ResponseTruncated, milliseconds(o.Total)
-		dns[i], connect[i] = orNull(milliseconds(o.DNS)), orNull(milliseconds(o.Connect))
-		tls[i], firstByte[i] = orNull(milliseconds(o.TLS)), orNull(milliseconds(o.FirstByte))
+		truncated[i], totals[i] = o.ResponseTruncated, float32(o.Total.Seconds()*1000)
+		dns[i], connect[i], tls[i], firstByte[i] = msOrNull(o.DNS), msOrNull(o.Connect), msOrNull(o.TLS), msOrNull(o.FirstByte)
 		buckets[i], tests[i] = posthorn.LatencyBucket(o.Total), j.Test
 	}
 	return []any{
@@ -199,5 +198,3 @@ func headersJSON(headers []posthorn.Header) ([]byte, error) {
 func cleaned(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
-
-func milliseconds(d time.Duration) float32 { return float32(d.Seconds() * 1000) }

@@ -389,6 +389,23 @@ func TestAClaimStopsAtItsBytesAndGivesTheRestBack(t *testing.T) {
 	}
 }
 
+func TestAClaimTakesNoMoreOfAWebhookThanIsAskedFor(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	slow, quick := s.hook("*"), s.hook("*")
+	for range 6 {
+		s.publish(s.event("submission.completed"))
+	}
+	c := s.claim(posthorn.ClaimRequest{PerWebhook: 4, Limit: 50, Most: map[posthorn.WebhookID]int{slow.ID: 1, quick.ID: 9}})
+	got := map[posthorn.WebhookID]int{}
+	for _, j := range c.Jobs {
+		got[j.WebhookID]++
+	}
+	if diff := cmp.Diff(map[posthorn.WebhookID]int{slow.ID: 1, quick.ID: 4}, got); diff != "" {
+		t.Errorf("claimed of each (-want +got):\n%s", diff)
+	}
+}
+
 func TestAClaimGoesOnBehindManyWebhooksThatHaveNothingYet(t *testing.T) {
 	t.Parallel()
 	s := newSending(t)

@@ -240,8 +240,8 @@ func TestDueHealthIsCheapBesideALongQueue(t *testing.T) {
 		`DELETE FROM webhooks WHERE id = '` + w.ID.UUID().String() + `'`,
 		fmt.Sprintf(`WITH made AS (
   INSERT INTO deliveries (id, tenant_id, webhook_id, event_id, event, payload_scheme, test, created_at, url, state, reason, attempts)
-  SELECT (left($1::text, 24) || lpad(to_hex(i), 12, '0'))::uuid, $1, ` + id + `, $1, '', '', false, now() - interval '6 minutes', '', 'pending', '', 0
-    FROM generate_series(1, 200000) i RETURNING id, webhook_id)
+  SELECT (left($1::uuid::text, 24) || lpad(to_hex(i), 12, '0'))::uuid, $1::uuid, ` + id + `, $1, '', '', false, now() - interval '6 minutes', '', 'pending', '', 0
+    FROM generate_series(1, 110000) i RETURNING id, webhook_id)
 INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
 SELECT id, webhook_id, now() - interval '1 minute', 0, 0, 0, false FROM made`),
 		`ANALYZE due`, `ANALYZE deliveries`, `ANALYZE webhooks`,

@@ -37,7 +37,6 @@ func (o *Outbox) HandOffTo(h HandOff) { o.to.Store(&h) }
 // StopHandingOff leaves the deliveries that are made from now on to whoever looks first.
 func (o *Outbox) StopHandingOff() { o.to.Store(nil) }
 
-
 // emitted is what became of events in a transaction that is still open.
 type emitted struct {
 	published []posthorn.Published
@@ -182,21 +181,22 @@ func newEmitBatch(events []posthorn.Event, to *HandOff) *emitBatch {
 // args are the arguments of emitSQL: a column each.
 func (b *emitBatch) args() ([]any, error) {
 	n := len(b.events)
-	tenants, applications, externals := make([]uuid.UUID, n), make([]*uuid.UUID, n), make([]*string, n)
+	ids, tenants, applications, externals := make(uuidColumn, n), make(uuidColumn, n), make(uuidColumn, n), make(textColumn, n)
 	types, payloads, times := make([]string, n), make([][]byte, n), make([]time.Time, n)
-	keys, tests, webhooks := make([]*string, n), make([]bool, n), make([]*uuid.UUID, n)
-	misfits, activities := make([]*string, n), make([]*uuid.UUID, n)
+	keys, tests, webhooks := make(textColumn, n), make([]bool, n), make(uuidColumn, n)
+	misfits, activities := make(textColumn, n), make(uuidColumn, n)
 	for i := range b.events {
 		e := &b.events[i]
-		tenants[i], applications[i], externals[i] = e.TenantID.UUID(), orNull(e.ApplicationID.UUID()), orNull(e.ApplicationExternalID)
-		types[i], payloads[i], times[i] = e.Type, e.Data, e.OccurredAt
-		keys[i], tests[i], webhooks[i], activities[i] = orNull(e.Key), e.Test, orNull(e.Webhook.UUID()), orNull(e.ActivityID.UUID())
+		ids[i], tenants[i], applications[i] = uuidOrNull(e.ID.UUID()), uuidOrNull(e.TenantID.UUID()), uuidOrNull(e.ApplicationID.UUID())
+		externals[i], types[i], payloads[i], times[i] = textOrNull(e.ApplicationExternalID), e.Type, e.Data, e.OccurredAt
+		keys[i], tests[i] = textOrNull(e.Key), e.Test
+		webhooks[i], activities[i] = uuidOrNull(e.Webhook.UUID()), uuidOrNull(e.ActivityID.UUID())
 		if len(e.Misfits) > 0 {
 			raw, err := json.Marshal(e.Misfits)
 			if err != nil {
 				return nil, fmt.Errorf("misfits of %s: %w", e.ID, err)
 			}
-			misfits[i] = orNull(string(raw))
+			misfits[i] = textOrNull(string(raw))
 		}
 	}
 	wait := time.Duration(0)
@@ -204,7 +204,7 @@ func (b *emitBatch) args() ([]any, error) {
 		wait = time.Until(b.lease.Expires)
 	}
 	return []any{
-		b.ids, tenants, applications, externals, types, payloads, times, keys, tests, webhooks, misfits, activities, wait, b.lease.Token,
+		ids, tenants, applications, externals, types, payloads, times, keys, tests, webhooks, misfits, activities, wait, b.lease.Token,
 	}, nil
 }
 

@@ -24,3 +24,11 @@ ON CONFLICT (scope, key) DO UPDATE SET
 RETURNING response`, key.Scope, key.Key, response).Scan(&first)
 	return first, err == nil && first != response, err
 }
+
+// renewFormKey notes that a form, whose key this transaction claimed, makes something else than the first time: what it made
+// then is gone.
+func renewFormKey(ctx context.Context, tx pgx.Tx, key *posthorn.IdempotencyKey, response string) error {
+	_, err := tx.Exec(ctx, `UPDATE idempotency_keys SET response = $3, expires_at = now() + interval '24 hours' WHERE scope = $1 AND key = $2`,
+		key.Scope, key.Key, response)
+	return err
+}

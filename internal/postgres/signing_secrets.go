@@ -10,7 +10,7 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-const signingSecretColumns = "id, tenant_id, webhook_id, secret, last_four, created_at, created_by, revealed_at, expires_at"
+const signingSecretColumns = "id, tenant_id, webhook_id, secret, last_four, created_at, created_by, revealed_at, expires_at" //nolint:gosec // names of columns, not a secret
 
 // signingSecretRow is a row of signing_secrets, in the order of signingSecretColumns.
 type signingSecretRow struct {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-// InsertWebhook stores a webhook with its secret, once for each form.
+// InsertWebhook stores a webhook with its secret, once for each form as long as that webhook is there.
 func (s *Webhooks) InsertWebhook(
 	ctx context.Context, w posthorn.Webhook, secret posthorn.SealedSecret, form *posthorn.IdempotencyKey, entry posthorn.AuditEntry,
 ) (made posthorn.WebhookMade, err error) {
@@ -26,9 +27,14 @@ func (s *Webhooks) InsertWebhook(
 			if err != nil {
 				return err
 			}
-			made.Repeated = true
 			made.Webhook, err = webhookDetail(ctx, tx, w.TenantID, id)
-			return err
+			if !errors.Is(err, pgx.ErrNoRows) {
+				made.Repeated = true
+				return err
+			}
+			if err := renewFormKey(ctx, tx, form, w.ID.String()); err != nil {
+				return err
+			}
 		}
 		if err := lockTenant(ctx, tx, w.TenantID); err != nil {
 			return err

@@ -12,8 +12,7 @@ type ClaimRequest struct {
 	PerWebhook, Limit int
 	// Bytes bounds the data of what is claimed; one delivery is claimed however large it is. 0 is no bound.
 	Bytes int
-	// Most bounds what is claimed of some webhooks further: of those that can take less than PerWebhook. What is claimed beyond
-	// it is given back.
+	// Most bounds what is claimed of some webhooks further: of those that can take less than PerWebhook.
 	Most map[WebhookID]int
 	// Lease is what the claimed deliveries are reserved with.
 	Lease Lease

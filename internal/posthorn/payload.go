@@ -40,7 +40,7 @@ func (s Scheme) Payload(o Outgoing) ([]byte, error) {
 }
 
 func (o *Outgoing) envelope() []byte {
-	var w objectWriter
+	w := objectWriter{make([]byte, 0, 320+len(o.Data))}
 	w.member("id", jsonText(o.DeliveryID))
 	w.member("event", jsonText(o.Event))
 	w.member("timestamp", jsonText(FormatTime(o.OccurredAt)))
@@ -101,11 +101,25 @@ var jsonNull = []byte("null")
 
 // jsonText returns text as a JSON string, without the escapes that protect HTML. Bytes that are not UTF-8 become U+FFFD.
 func jsonText(text string) []byte {
+	if isPlain(text) {
+		out := make([]byte, 0, len(text)+2)
+		return append(append(append(out, '"'), text...), '"')
+	}
 	out, err := marshal(text)
 	if err != nil {
 		panic("posthorn: a string is always JSON: " + err.Error())
 	}
 	return out
+}
+
+// isPlain reports whether text is the same inside of a JSON string.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func textOrNull(text string) []byte {

@@ -64,7 +64,8 @@ type WebhookReader interface {
 // the commit and the one answer that shows a new secret.
 type WebhookWriter interface {
 	// InsertWebhook stores a webhook with its secret. With a form key that was used before it stores nothing and returns the
-	// webhook that was made then, as repeated. It is ErrTooManyWebhooks when the tenant has MaxWebhooks.
+	// webhook that was made then, as repeated, unless that was deleted since. It is ErrTooManyWebhooks when the tenant has
+	// MaxWebhooks.
 	InsertWebhook(ctx context.Context, w Webhook, secret SealedSecret, form *IdempotencyKey, entry AuditEntry) (WebhookMade, error)
 	// InsertWebhookAtFreeURL is InsertWebhook for a program: it is ErrURLTaken when the application, or none, has a webhook at
 	// that URL already. Of several that insert at the same time one does.

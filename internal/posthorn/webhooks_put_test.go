@@ -15,7 +15,7 @@ const ownKey = "an-own-secret-of-24-bytes-or-more"
 func TestAURLIsStoredAndFoundInOneSpelling(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		"https://ledger.example/Hooks ":       "https://ledger.example/Hooks",
+		"https://ledger.example/Hooks":        "https://ledger.example/Hooks",
 		"HTTPS://Ledger.EXAMPLE/Hooks":        "https://ledger.example/Hooks",
 		"https://ledger.example:443/Hooks":    "https://ledger.example/Hooks",
 		"https://ledger.example:8443/Hooks":   "https://ledger.example:8443/Hooks",

@@ -1,10 +1,14 @@
 package pages
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"posthorn/internal/posthorn"
 	"posthorn/views/layout"
@@ -94,6 +98,71 @@ type EventTypeFormProps struct {
 	Error string
 	// Fields says what is wrong with which field.
 	Fields map[string]string
+	// Conflict is there when somebody else changed the type since the form was opened.
+	Conflict *Conflict
+	Location *time.Location
+}
+
+// eventTypeFormID is the id of the form, for buttons outside of it.
+const eventTypeFormID = "event-type-form"
+
+// guard asks before what was typed is lost. A form that came back has unsaved text from the start.
+func (p EventTypeFormProps) guard() templ.Attributes {
+	attrs := templ.Attributes{"data-guard": true}
+	if len(p.Fields) > 0 || p.Error != "" || p.Conflict != nil {
+		attrs["data-dirty"] = "1"
+	}
+	return attrs
+}
+
+// EventTypeDifferences lists the fields on which the form of what is stored and one's own disagree. Of documents it has the
+// lines that differ; how they are laid out is no difference.
+func EventTypeDifferences(theirs, mine *EventTypeFormProps) []Difference {
+	var out []Difference
+	if a, b := strings.TrimSpace(theirs.Description), strings.TrimSpace(mine.Description); a != b {
+		out = append(out, Difference{"Description", a, b})
+	}
+	for _, d := range []Difference{{"JSON Schema of data", theirs.Schema, mine.Schema}, {"Example of data", theirs.Example, mine.Example}} {
+		if a, b := compactJSON(d.Theirs), compactJSON(d.Yours); !bytes.Equal(a, b) {
+			d.Theirs, d.Yours = differingLines(EditableJSON(a), EditableJSON(b))
+			out = append(out, d)
+		}
+	}
+	if theirs.Enforcement != mine.Enforcement {
+		out = append(out, Difference{"When data does not fit", enforcementWords[theirs.Enforcement].label, enforcementWords[mine.Enforcement].label})
+	}
+	return out
+}
+
+// compactJSON is a document without its layout; what is no JSON stays as it is.
+func compactJSON(text string) []byte {
+	var out bytes.Buffer
+	if json.Compact(&out, []byte(text)) != nil {
+		return []byte(text)
+	}
+	return out.Bytes()
+}
+
+// differingLines cuts off the lines with which two texts begin and end alike.
+func differingLines(a, b string) (string, string) {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for len(x) > 0 && len(y) > 0 && x[0] == y[0] {
+		x, y = x[1:], y[1:]
+	}
+	for len(x) > 0 && len(y) > 0 && x[len(x)-1] == y[len(y)-1] {
+		x, y = x[:len(x)-1], y[:len(y)-1]
+	}
+	return shownLines(x), shownLines(y)
+}
+
+// maxDifferingLines is how many lines of a document a difference shows.
+const maxDifferingLines = 20
+
+func shownLines(lines []string) string {
+	if more := len(lines) - maxDifferingLines; more > 0 {
+		lines = append(slices.Clone(lines[:maxDifferingLines]), "… "+plural(more, "more line"))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // focus is the field to start with: the first bad one, else the first one of a new type.

@@ -71,8 +71,9 @@ type APIKeyRevokeProps struct {
 type APISecretRotateProps struct {
 	Page    layout.PageProps
 	FormKey string
-	// Overlap is how long the old secret signs on.
+	// Overlap is how long the old secret signs on, Own the integrator's own new one.
 	Overlap  time.Duration
+	Own      string
 	Error    string
 	Fields   map[string]string
 	Location *time.Location

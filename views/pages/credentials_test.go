@@ -87,14 +87,14 @@ func TestAnOrganisationWithoutKeysIsToldWhatTheyAreFor(t *testing.T) {
 	}
 }
 
-func TestAnOwnSecretNeverComesBack(t *testing.T) {
+func TestAnOwnSecretStaysInAFormThatComesBackOutOfSight(t *testing.T) {
 	t.Parallel()
 
 	doc := parsed(t, APISecretRotate(APISecretRotateProps{
-		Page: ownerPage("Rotate"), FormKey: "KEY", Overlap: time.Hour, Fields: map[string]string{posthorn.FieldSecret: "must be 24 to 64 bytes"},
+		Page: ownerPage("Rotate"), FormKey: "KEY", Overlap: time.Hour, Own: "short", Fields: map[string]string{posthorn.FieldSecret: "must be 24 to 64 bytes"},
 	}))
 	form := the(t, doc.Selection, `form[method=post][action="`+path.APISecretRotate+`"]`)
-	wantAttr(t, the(t, form, "input[name=secret][type=password][aria-invalid=true][autofocus]"), "value", "")
+	wantAttr(t, the(t, form, "details[open] input[name=secret][type=password][aria-invalid=true][autofocus]"), "value", "short")
 	wantAttr(t, the(t, form, "input[name=form_key][type=hidden]"), "value", "KEY")
 	wantAttr(t, the(t, form, "select[name=overlapSeconds] option[selected]"), "value", "3600")
 	wantText(t, the(t, form, "option[selected]"), "1 hour, until 20 Nov 2026, 15:37 UTC")

@@ -145,6 +145,8 @@ type WebhookFormProps struct {
 	HeaderFocus    int
 	HeadersChanged bool
 	FormKey        string
+	// Conflict is there when somebody else changed the webhook since the form was opened.
+	Conflict *Conflict
 }
 
 // WebhookNewProps is the form of a new webhook as a page.
@@ -157,20 +159,6 @@ type WebhookNewProps struct {
 type WebhookSettingsProps struct {
 	Page WebhookPageProps
 	Form WebhookFormProps
-	// Conflict is there when somebody else changed the webhook since the form was opened.
-	Conflict *WebhookConflict
-}
-
-// WebhookConflict is somebody else's change that came before one's own.
-type WebhookConflict struct {
-	By          string
-	At          time.Time
-	Differences []WebhookDifference
-}
-
-// WebhookDifference is a field on which two edits of a webhook disagree.
-type WebhookDifference struct {
-	Label, Theirs, Yours string
 }
 
 // WebhookConfirmProps is a question about a webhook: a dialog for htmx, a page without.

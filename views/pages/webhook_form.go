@@ -12,6 +12,9 @@ import (
 	"posthorn/views/ui"
 )
 
+// webhookFormID is the id of the form, for buttons outside of it.
+const webhookFormID = "webhook-form"
+
 // NewWebhookForm is the form of a webhook with every default.
 func NewWebhookForm() WebhookForm {
 	return WebhookForm{
@@ -102,7 +105,7 @@ func (p WebhookFormProps) discardLabel() string {
 // guard asks before what was typed is lost. A form that came back has unsaved text from the start.
 func (p WebhookFormProps) guard() templ.Attributes {
 	attrs := templ.Attributes{"data-guard": true}
-	if len(p.Faults) > 0 || p.HeadersChanged {
+	if len(p.Faults) > 0 || p.HeadersChanged || p.Conflict != nil {
 		attrs["data-dirty"] = "1"
 	}
 	return attrs

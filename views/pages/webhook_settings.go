@@ -9,17 +9,12 @@ import (
 	"posthorn/views/ui"
 )
 
-// conflictTitle says who changed the webhook, and when.
-func (p WebhookSettingsProps) conflictTitle() string {
-	return "Not saved: " + p.Conflict.By + " changed this webhook at " + zoned(p.Conflict.At, p.Page.Location).Format("15:04") + "."
-}
-
 // WebhookDifferences lists the fields on which the form of what is stored and one's own disagree.
-func WebhookDifferences(theirs, mine *WebhookForm, applications []posthorn.Application) []WebhookDifference {
-	var out []WebhookDifference
+func WebhookDifferences(theirs, mine *WebhookForm, applications []posthorn.Application) []Difference {
+	var out []Difference
 	add := func(label, a, b string) {
 		if a != b {
-			out = append(out, WebhookDifference{Label: label, Theirs: a, Yours: b})
+			out = append(out, Difference{Label: label, Theirs: a, Yours: b})
 		}
 	}
 	add("Name", theirs.Name, mine.Name)
@@ -59,14 +54,16 @@ func eventList(f *WebhookForm) string {
 	return strings.Join(slices.Sorted(slices.Values(f.Events)), ", ")
 }
 
-// headerList names the headers of a form, and says which get another value.
+// headerList names the headers of a form, and says for which a value was typed: whether it is the one that is stored, nobody
+// sees. Rows without either are nothing.
 func headerList(f *WebhookForm) string {
 	words := make([]string, 0, len(f.Headers))
 	for _, h := range f.Headers {
-		if h.Stored && h.Value != "" {
-			words = append(words, h.Name+" (new value)")
-		} else {
-			words = append(words, h.Name)
+		switch name := strings.TrimSpace(h.Name); {
+		case h.Value != "":
+			words = append(words, name+" (new value)")
+		case name != "":
+			words = append(words, name)
 		}
 	}
 	return strings.Join(words, ", ")

@@ -210,12 +210,12 @@ func TestDifferencesLeaveOutWhatIsTheSame(t *testing.T) {
 	}
 	app := posthorn.Application{ID: posthorn.NewApplicationID(), Name: "Web"}
 	mine.Application, mine.Active = app.ID.String(), false
-	mine.Headers = []WebhookHeaderRow{{Name: "Authorization", Value: "never shown", Stored: true}}
+	mine.Headers = []WebhookHeaderRow{{Name: "Authorization", Value: "never shown", Stored: true}, {}, {Name: " X-New ", Value: "nor this"}}
 	mine.Signature = posthorn.Signature{Scheme: posthorn.SchemeSmartKYC}
-	want := []WebhookDifference{
+	want := []Difference{
 		{"Status", "Active", "Inactive"},
 		{"Application", "All applications", "Web"},
-		{"Custom headers", "Authorization", "Authorization (new value)"},
+		{"Custom headers", "Authorization", "Authorization (new value), X-New (new value)"},
 		{"Signature", "Standard Webhooks", "Smart KYC, with the API secret of the organisation"},
 	}
 	if diff := cmp.Diff(want, WebhookDifferences(&theirs, &mine, []posthorn.Application{app})); diff != "" {

@@ -112,7 +112,16 @@ func deactivateURL(id posthorn.WebhookID, next string) string {
 func webhookRowID(id posthorn.WebhookID) string { return "row-" + id.String() }
 
 // listURL is this page of the list.
-func (p WebhookListProps) listURL() string { return path.With(path.Webhooks, p.Values) }
+func (p WebhookListProps) listURL() string {
+	values := p.Values
+	if !p.Filter.After.IsZero() {
+		values = with(values, PageAfter, p.Filter.After.String())
+	}
+	if !p.Filter.Before.IsZero() {
+		values = with(values, PageBefore, p.Filter.Before.String())
+	}
+	return path.With(path.Webhooks, values)
+}
 
 // states are the links that select by state.
 func (p WebhookListProps) states() ui.SegmentedLinksProps {

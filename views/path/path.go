@@ -41,7 +41,7 @@ const (
 	WebhookNewHeaders = "/webhooks/new/headers"
 
 	// Credentials is the API keys and the API secret of the organisation.
-	Credentials = "/webhooks/credentials"
+	Credentials = "/webhooks/credentials" //nolint:gosec // G101: a path, not a credential
 	// APIKeys takes the form of a new API key (POST); asked for, it leads to the credentials.
 	APIKeys = Credentials + "/keys"
 	// APIKeyNew is the form of a new API key.
