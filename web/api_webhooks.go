@@ -36,9 +36,6 @@ func (s *Server) apiPutWebhook(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if id.IsZero() && namesID(body) {
-		return posthorn.Errorf(posthorn.NotFound, "There is no webhook with this id.")
-	}
 	made, err := s.Webhooks.Put(c.UserContext(), s.apiActor(c), apiTenant(c), id, in)
 	if err != nil {
 		return err
@@ -48,14 +45,6 @@ func (s *Server) apiPutWebhook(c *fiber.Ctx) error {
 		status = http.StatusCreated
 	}
 	return sendJSON(c, status, &made)
-}
-
-// namesID reports whether the body of a webhook has an id. The zero id is nobody's, and not the same as none, which may create.
-func namesID(body []byte) bool {
-	var in struct {
-		ID *string `json:"id"`
-	}
-	return json.Unmarshal(body, &in) == nil && in.ID != nil
 }
 
 // webhookParam reads the id in the path; what is no id of a webhook is NotFound.

@@ -14,10 +14,19 @@ import (
 type Accounts struct {
 	db   *DB
 	uses *apiKeyUses
+	// keys finds API keys by their hash.
+	keys *sharedRead[[32]byte, posthorn.APIKey]
 }
 
 // NewAccounts makes the store.
-func NewAccounts(db *DB) *Accounts { return &Accounts{db: db, uses: newAPIKeyUses()} }
+func NewAccounts(db *DB) *Accounts {
+	a := &Accounts{db: db, uses: newAPIKeyUses()}
+	a.keys = newSharedRead(apiKeyReadTimeout, func(ctx context.Context, hash [32]byte) (posthorn.APIKey, error) {
+		k, err := a.apiKey(ctx, `hash = $1`, hash[:])
+		return k, translate(err, "find an api key by its hash")
+	})
+	return a
+}
 
 var _ posthorn.AccountStore = (*Accounts)(nil)
 

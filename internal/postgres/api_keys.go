@@ -85,10 +85,13 @@ func (a *Accounts) APIKey(ctx context.Context, tenant posthorn.TenantID, id post
 	return k, translate(err, "get "+id.String())
 }
 
-// APIKeyByHash returns the key with a hash, or NotFound.
+// apiKeyReadTimeout bounds the query for a key.
+const apiKeyReadTimeout = 10 * time.Second
+
+// APIKeyByHash returns the key with a hash, or NotFound. Every call of the API asks, so those of one moment share a query; what
+// they get may be shared, too. A revocation counts from its commit on, in every process.
 func (a *Accounts) APIKeyByHash(ctx context.Context, hash [32]byte) (posthorn.APIKey, error) {
-	k, err := a.apiKey(ctx, `hash = $1`, hash[:])
-	return k, translate(err, "find an api key by its hash")
+	return a.keys.get(ctx, hash)
 }
 
 // InsertAPIKey stores a new key, once for each form, and returns the id of the one that the form made. The lock on the tenant

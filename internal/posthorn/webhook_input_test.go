@@ -243,6 +243,20 @@ func fieldsOf(t *testing.T, err error) map[string]string {
 	return e.Fields
 }
 
+func TestAnIDOfNobodyIsNotFoundAndMakesNoWebhook(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	for _, id := range []string{posthorn.WebhookID{}.String(), posthorn.NewWebhookID().String(), "", "wh_x"} {
+		_, err := b.put(t, fmt.Sprintf(`{"id":%q,"url":"https://ledger.example/hooks","events":["*"]}`, id))
+		if posthorn.KindOf(err) != posthorn.NotFound {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	if made := b.mustPut(t, `{"id":null,"url":"https://ledger.example/hooks","events":["*"]}`); !made.Created {
+		t.Error("no id makes no webhook")
+	}
+}
+
 func TestWrongInputOfAWebhookIsRefusedAtTheFieldAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	good := map[string]any{"url": "https://ledger.example/hooks", "events": []string{"submission.completed"}}

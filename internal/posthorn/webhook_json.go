@@ -96,6 +96,10 @@ func ParseWebhookInput(body []byte) (WebhookID, WebhookInput, error) {
 		if id, err = ParseWebhookID(text); err != nil {
 			return id, in, Because(NotFound, "There is no webhook with the id "+quoteClip(text)+".", err)
 		}
+		if id.IsZero() {
+			// It is nobody's, and not the same as none, which may create.
+			return id, in, Errorf(NotFound, "There is no webhook with the id %s.", quoteClip(text))
+		}
 	}
 	in.Name = p.optionalText(FieldName)
 	in.URL = p.optionalText(FieldURL)
