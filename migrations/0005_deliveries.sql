@@ -127,10 +127,6 @@ CREATE TABLE webhook_minutes (
 ) WITH (fillfactor = 50);
 CREATE INDEX webhook_minutes_tenant_idx ON webhook_minutes (tenant_id, minute);
 
--- Element-wise sum of two histograms of the same length.
-CREATE FUNCTION add_counts(a integer[], b integer[]) RETURNS integer[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT array_agg(x + y ORDER BY ord) FROM unnest(a, b) WITH ORDINALITY AS t (x, y, ord));
-
 -- How the endpoint of a webhook does. A row is written when that changes, not for every attempt.
 CREATE TABLE webhook_health (
     webhook_id      uuid PRIMARY KEY REFERENCES webhooks (id) ON DELETE CASCADE,

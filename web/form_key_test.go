@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"testing"
@@ -21,10 +22,7 @@ func TestAFormThatWasChangedAndSentAgainIsAnother(t *testing.T) {
 	one.Set(posthorn.FieldName, "One")
 	first := c.Post(path.Webhooks, one)
 	wantStatus(t, first, http.StatusOK)
-	two := url.Values{}
-	for field, values := range one {
-		two[field] = values
-	}
+	two := maps.Clone(one)
 	two.Set(posthorn.FieldName, "Two")
 	second := c.Post(path.Webhooks, two)
 	wantStatus(t, second, http.StatusOK)

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -198,12 +199,8 @@ func TestAnEditOfAnOldEventTypeShowsBoth(t *testing.T) {
 	theirs.Set(posthorn.FieldExample, `{"amount":12.5,"currency":"EUR"}`)
 	wantRedirect(t, owner.Post(target, theirs), path.EventType("payment.settled"))
 	// Who makes the same change, laid out otherwise, has nothing to decide.
-	same := url.Values{pages.FieldSeen: mine[pages.FieldSeen]}
-	for field, values := range theirs {
-		if field != pages.FieldSeen {
-			same[field] = values
-		}
-	}
+	same := maps.Clone(theirs)
+	same.Set(pages.FieldSeen, mine.Get(pages.FieldSeen))
 	same.Set(posthorn.FieldExample, "{\r\n \"amount\": 12.5, \"currency\": \"EUR\"}")
 	wantRedirect(t, owner.Post(target, same), path.EventType("payment.settled"))
 

@@ -62,7 +62,8 @@ counted AS (
          count(*) FILTER (WHERE state <> 'succeeded'), count(*) FILTER (WHERE state = 'failed'), ` + countBuckets() + `
     FROM held WHERE NOT test GROUP BY 1, 2, 4 ORDER BY 1, 2
   ON CONFLICT (webhook_id, minute, shard) DO UPDATE SET succeeded = m.succeeded + excluded.succeeded,
-    failed = m.failed + excluded.failed, dead = m.dead + excluded.dead, latency = add_counts(m.latency, excluded.latency))
+    failed = m.failed + excluded.failed, dead = m.dead + excluded.dead,
+    latency = (SELECT array_agg(x + y ORDER BY ord) FROM unnest(m.latency, excluded.latency) WITH ORDINALITY AS t (x, y, ord)))
 SELECT h.delivery_id, EXISTS (SELECT FROM webhook_health w WHERE w.webhook_id = h.webhook_id
          AND (w.failing_since IS NOT NULL OR w.throttled_until IS NOT NULL))
   FROM held h`
