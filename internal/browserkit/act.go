@@ -51,18 +51,22 @@ func (p *Page) step(by int64) {
 // spot is the middle of an element in the window.
 type spot struct{ X, Y float64 }
 
-// reach is a function that brings an element into the window and returns its middle when a click there would hit it.
+// reach is a function that returns the middle of an element when a click there would hit it. What lies outside of the window,
+// or under something else, is brought to the middle of the window first.
 const reach = `(selector, text) => {
 	const el = (` + visible + `)(selector, text);
 	if (!el) return null;
-	let r = el.getBoundingClientRect();
-	if (r.top < 0 || r.left < 0 || r.bottom > innerHeight || r.right > innerWidth) {
-		el.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
-		r = el.getBoundingClientRect();
-	}
-	const at = { x: r.x + r.width / 2, y: r.y + r.height / 2 };
-	const hit = document.elementFromPoint(at.x, at.y);
-	return hit && (el.contains(hit) || hit.closest("label")?.control === el) ? at : null;
+	const middle = () => {
+		const r = el.getBoundingClientRect();
+		const at = { x: r.x + r.width / 2, y: r.y + r.height / 2 };
+		const hit = document.elementFromPoint(at.x, at.y);
+		return hit && (el.contains(hit) || hit.closest("label")?.control === el) ? at : null;
+	};
+	const r = el.getBoundingClientRect();
+	const at = middle();
+	if (at && r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight && r.right <= innerWidth) return at;
+	el.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+	return middle();
 }`
 
 // locate waits until an element can be hit and has come to rest.

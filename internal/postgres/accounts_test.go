@@ -42,11 +42,11 @@ func newAccounts(t *testing.T) accountsFixture {
 }
 
 // accountsOver makes accounts over a database that may be shared; without a hasher they take a free one.
-func accountsOver(t testing.TB, db *postgres.DB, hasher posthorn.PasswordHasher) accountsFixture {
-	t.Helper()
+func accountsOver(tb testing.TB, db *postgres.DB, hasher posthorn.PasswordHasher) accountsFixture {
+	tb.Helper()
 	box, err := secretbox.New(make([]byte, secretbox.KeySize))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f := accountsFixture{
 		db: db, store: postgres.NewAccounts(db), sessions: postgres.NewSessions(db), box: box, compared: &atomic.Int64{},

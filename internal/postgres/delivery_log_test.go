@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -153,7 +154,7 @@ func TestADeliveryIsReadWithEverythingThatHappenedToIt(t *testing.T) {
 			t.Errorf("attempt %d (-made +read):\n%s", i+1, diff)
 		}
 	}
-	if got.State != posthorn.DeliverySucceeded || got.StatusCode != 200 || got.ErrorClass != "" || got.Duration != 142*time.Millisecond || got.Attempts != 2 ||
+	if got.State != posthorn.DeliverySucceeded || got.StatusCode != http.StatusOK || got.ErrorClass != "" || got.Duration != 142*time.Millisecond || got.Attempts != 2 ||
 		got.FinishedAt.IsZero() || !got.NextAttemptAt.IsZero() || got.InHand || got.WebhookName != "Ledger sync" || got.WebhookDeleted || string(got.Data) != `{ "a": 1 }` {
 		t.Errorf("entry %+v", got)
 	}
@@ -176,7 +177,7 @@ func TestTheNextAttemptIsToldUnlessOneIsInHand(t *testing.T) {
 		t.Errorf("in hand: %+v", e.Delivery)
 	}
 	b.write(jobs[0], status(503), retried)
-	if e := b.get(id); e.InHand || time.Until(e.NextAttemptAt) < 59*time.Minute || e.Reason != "Answered 503" || e.StatusCode != 503 {
+	if e := b.get(id); e.InHand || time.Until(e.NextAttemptAt) < 59*time.Minute || e.Reason != "Answered 503" || e.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("retrying: %+v", e.Delivery)
 	}
 }

@@ -14,7 +14,8 @@ func claim[T any](s *fakeAccounts, form *posthorn.IdempotencyKey, made T) (first
 		return made, false
 	}
 	if before, ok := s.forms[*form]; ok {
-		return before.(T), true
+		first, _ = before.(T)
+		return first, true
 	}
 	if s.forms == nil {
 		s.forms = map[posthorn.IdempotencyKey]any{}

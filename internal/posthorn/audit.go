@@ -34,7 +34,7 @@ const (
 	ActionAPIKeyRevoked       Action = "api_key.revoked"
 	ActionAPISecretRevealed   Action = "api_secret.revealed"
 	ActionAPISecretRotated    Action = "api_secret.rotated"
-	ActionAPISecretRetired    Action = "api_secret.retired"
+	ActionAPISecretRetired    Action = "api_secret.retired" //nolint:gosec // G101: what was done to a secret, not one
 )
 
 // AuditEntry says who did what to what. It is written in the transaction of the change.

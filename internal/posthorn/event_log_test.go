@@ -55,10 +55,15 @@ func TestItIsToldWhyAWebhookDidNotGetAnEvent(t *testing.T) {
 		want    string
 	}{
 		"test of another": {test, base, "The event was made to test another webhook"},
-		"deleted": {e, posthorn.WebhookSummary{Deleted: true, DeletedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
-			"Got none before it was deleted on 2026-01-02T03:04:05.000Z"},
-		"created later": {e, with(func(w *posthorn.WebhookSummary) { w.CreatedAt = time.Date(2126, 1, 2, 3, 4, 5, 0, time.UTC) }),
-			"The webhook was created later, on 2126-01-02T03:04:05.000Z"},
+		"deleted": {
+			e,
+			posthorn.WebhookSummary{Deleted: true, DeletedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			"Got none before it was deleted on 2026-01-02T03:04:05.000Z",
+		},
+		"created later": {
+			e, with(func(w *posthorn.WebhookSummary) { w.CreatedAt = time.Date(2126, 1, 2, 3, 4, 5, 0, time.UTC) }),
+			"The webhook was created later, on 2126-01-02T03:04:05.000Z",
+		},
 		"not subscribed":         {e, with(func(w *posthorn.WebhookSummary) { w.Events = []string{"submission.created", "aml.*"} }), "Not subscribed to submission.completed"},
 		"all but ours":           {operational, base, "Not subscribed to delivery.failed"},
 		"event without one":      {e, with(func(w *posthorn.WebhookSummary) { w.ApplicationID = app }), "For the events of one application, and this one belongs to none"},

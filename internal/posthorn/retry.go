@@ -159,6 +159,7 @@ func causeOf(o *Outcome) string {
 		return "response headers too large"
 	case ErrorProtocol:
 		return "not an HTTP answer"
+	case ErrorNone, ErrorRedirect:
 	}
 	if o.StatusCode >= firstErrorStatus && o.StatusCode <= 599 {
 		return httpError(o.StatusCode)

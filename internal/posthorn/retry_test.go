@@ -61,6 +61,7 @@ func TestEveryStatusHasItsDecision(t *testing.T) {
 				want.Wait, want.EndpointFailed = 5*time.Second, true
 			case posthorn.DeliveryFailed:
 				want.Reason = fmt.Sprintf("Failed: %d is not retried", status)
+			case posthorn.DeliverySucceeded, posthorn.DeliveryCancelled:
 			}
 			got := p.Decide(1, answered(status), 0.5)
 			if want.State == posthorn.DeliveryPending {
