@@ -18,6 +18,7 @@ type Deliveries interface {
 	Get(ctx context.Context, tenant posthorn.TenantID, id posthorn.DeliveryID) (posthorn.LogEntry, error)
 	Replay(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.DeliveryID) (posthorn.LogEntry, error)
 	Stop(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.DeliveryID) (posthorn.LogEntry, error)
+	Try(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, t posthorn.Trial) (posthorn.LogEntry, error)
 	Test(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, event string, data *json.RawMessage) (posthorn.LogEntry, error)
 	ReplayMissed(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, since time.Time) (int, error)
 }
@@ -152,15 +153,26 @@ func readSince(c *fiber.Ctx) (time.Time, error) {
 // parameter.
 func parseDeliveryQuery(in url.Values, loc *time.Location, now time.Time) (posthorn.DeliveryFilter, posthorn.PageRequest, error) {
 	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
+	f := p.deliveryFilter(loc, now)
+	page := p.page()
+	return f, page, posthorn.InvalidFields(p.sentence(), p.faults)
+}
+
+// deliveryFilter reads the filters of the delivery log.
+func (p *queryParser) deliveryFilter(loc *time.Location, now time.Time) posthorn.DeliveryFilter {
 	f := posthorn.DeliveryFilter{
-		WebhookID:  parseIDFilter(&p, filterWebhookID, "must be the id of a webhook", posthorn.ParseWebhookID),
-		EventID:    parseIDFilter(&p, filterEventID, "must be the id of an event", posthorn.ParseEventID),
-		DeliveryID: parseIDFilter(&p, filterDeliveryID, "must be the id of a delivery", posthorn.ParseDeliveryID),
+		WebhookID:  parseIDFilter(p, filterWebhookID, "must be the id of a webhook", posthorn.ParseWebhookID),
+		EventID:    parseIDFilter(p, filterEventID, "must be the id of an event", posthorn.ParseEventID),
+		DeliveryID: parseIDFilter(p, filterDeliveryID, "must be the id of a delivery", posthorn.ParseDeliveryID),
 		Events:     p.list(filterEvent),
-		Statuses:   parseList(&p, filterStatus, posthorn.DeliveryStatuses()),
+		Statuses:   parseList(p, filterStatus, posthorn.DeliveryStatuses()),
 		Text:       p.one(filterText),
+
+		Application: p.one(filterApplicationID),
+		Over:        time.Duration(p.whole(filterOver)) * time.Millisecond,
+		MinAttempts: p.whole(filterMinAttempts),
 	}
-	if classes := parseList(&p, filterErrorClass, posthorn.ErrorClasses()); len(classes) > 0 {
+	if classes := parseList(p, filterErrorClass, posthorn.ErrorClasses()); len(classes) > 0 {
 		f.ErrorClass = classes[0]
 	}
 	p.single(singleDeliveryFilters)
@@ -177,14 +189,13 @@ func parseDeliveryQuery(in url.Values, loc *time.Location, now time.Time) (posth
 		}
 	}
 	f.From, f.To = p.period(loc, now)
-	page := p.page()
-	return f, page, posthorn.InvalidFields(p.sentence(), p.faults)
+	return f
 }
 
 // singleDeliveryFilters are the parameters of the delivery log that take one value.
 var singleDeliveryFilters = []string{
 	filterWebhookID, filterEventID, filterDeliveryID, filterErrorClass, filterStatusCode, filterTest, filterText,
-	filterFrom, filterTo, filterRange, pageLimit, pageCursor,
+	filterFrom, filterTo, filterRange, filterApplicationID, filterOver, filterMinAttempts, pageLimit, pageCursor,
 }
 
 // single refuses several values of a parameter that takes one: to go by the first would be to answer another question.

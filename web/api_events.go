@@ -106,11 +106,21 @@ const (
 // parseEventQuery reads the query string of the list of events. Times without a zone are in loc. The error names each bad
 // parameter.
 func parseEventQuery(in url.Values, loc *time.Location, now time.Time) (posthorn.EventFilter, posthorn.PageRequest, error) {
-	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
-	f := posthorn.EventFilter{Types: p.list(filterEvent), Application: p.one(filterApplicationID), Text: p.one(filterText)}
-	f.From, f.To = p.period(loc, now)
-	page := p.page()
-	return f, page, posthorn.InvalidFields(p.sentence(), p.faults)
+	f, page, _, err := readEventQuery(in, loc, now)
+	return f, page, err
+}
+
+// test reads whether tests alone or all but tests are asked for, nil for both.
+func (p *queryParser) test() *bool {
+	text := p.one(filterTest)
+	if text == "" {
+		return nil
+	}
+	test := text == "true"
+	if !test && text != "false" {
+		p.faults[filterTest] = "must be true or false"
+	}
+	return &test
 }
 
 // page reads which page of a list is asked for.

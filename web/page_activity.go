@@ -143,6 +143,11 @@ func (s *Server) record(c *fiber.Ctx) (pages.RecordProps, error) {
 	props := pages.RecordProps{
 		Record: rec, ShowUser: user.Role.Administers(), Location: user.Location(), Now: time.Now(), Values: url.Values{},
 	}
+	if user.Role.Administers() {
+		if props.Caused, err = s.Inspector.OfActivity(c.UserContext(), rec.TenantID, id); err != nil {
+			return props, err
+		}
+	}
 	q, err := s.activityQueryOf(c)
 	if err != nil {
 		return props, nil //nolint:nilerr // a record is shown whatever the filters beside it say

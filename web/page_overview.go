@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -12,6 +13,18 @@ import (
 	"posthorn/views/pages"
 	"posthorn/views/path"
 )
+
+// DeliveryStats says how sending fares. Implemented by package postgres.
+type DeliveryStats interface {
+	// Overview is about all webhooks of a tenant, Range about one in more detail, Webhooks about several in less.
+	Overview(ctx context.Context, tenant posthorn.TenantID, r, lastDay posthorn.OverviewRange) (posthorn.DeliveryOverview, error)
+	Range(ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID, r posthorn.OverviewRange) (posthorn.DeliveryStats, error)
+	Webhooks(ctx context.Context, tenant posthorn.TenantID, ids []posthorn.WebhookID, r posthorn.OverviewRange) (map[posthorn.WebhookID]posthorn.WebhookStats, error)
+	// Waiting is what is pending at a webhook.
+	Waiting(ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID) (posthorn.WaitingDeliveries, error)
+	// Answers are what the attempts of a webhook got from a time until another, in which delivered of them succeeded.
+	Answers(ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID, from, until time.Time, delivered int64) ([]posthorn.AnswerCount, error)
+}
 
 // overviewRanges are the stretches of the overview, each cut into buckets that a chart can show.
 var overviewRanges = map[string]posthorn.OverviewRange{
@@ -49,12 +62,20 @@ func (s *Server) showOverview(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	lastDay := window
+	if name != defaultOverviewRange {
+		_, lastDay = overviewWindow(defaultOverviewRange, now, who.User.Location())
+	}
+	deliveries, err := s.DeliveryStats.Overview(c.UserContext(), who.Tenant.ID, window, lastDay)
+	if err != nil {
+		return err
+	}
 	page, err := s.page(c, "Overview", layout.NavOverview)
 	if err != nil {
 		return err
 	}
 	return s.render(c, http.StatusOK, pages.Overview(pages.OverviewProps{
-		Page: page, Range: name, Window: window, Overview: overview, Location: who.User.Location(), Now: now,
+		Page: page, Range: name, Window: window, Overview: overview, Deliveries: deliveries, Location: who.User.Location(), Now: now,
 		IngestURL: s.BaseURL.JoinPath(path.IngestActivity).String(),
 	}))
 }
@@ -72,5 +93,22 @@ func (s *Server) search(c *fiber.Ctx) error {
 	if id, err := posthorn.ParseActivityID(q); err == nil {
 		return c.Redirect(path.ActivityRecord(id.String()), http.StatusSeeOther)
 	}
+	if address := addressOf(q); address != "" && requestOf(c).signedIn.User.Role.Administers() {
+		return c.Redirect(address, http.StatusSeeOther)
+	}
 	return c.Redirect(path.With(path.Activity, map[string][]string{filterText: {q}}), http.StatusSeeOther)
+}
+
+// addressOf is the page of what an id that only admins see stands for, empty for other text.
+func addressOf(text string) string {
+	if id, err := posthorn.ParseEventID(text); err == nil {
+		return path.Event(id.String())
+	}
+	if id, err := posthorn.ParseDeliveryID(text); err == nil {
+		return path.Delivery(id.String())
+	}
+	if id, err := posthorn.ParseWebhookID(text); err == nil {
+		return path.Webhook(id.String())
+	}
+	return ""
 }

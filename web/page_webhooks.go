@@ -117,6 +117,14 @@ func (s *Server) webhookList(c *fiber.Ctx) (pages.WebhookListProps, int, error) 
 	}
 	p.Shown, p.Any = p.List.Webhooks, p.List.Any
 	n := len(p.Shown)
+	ids := make([]posthorn.WebhookID, n)
+	for i := range p.Shown {
+		ids[i] = p.Shown[i].ID
+	}
+	_, lastDay := overviewWindow(defaultOverviewRange, p.Now, p.Location)
+	if p.Stats, err = s.DeliveryStats.Webhooks(ctx, tenant, ids, lastDay); err != nil {
+		return p, 0, err
+	}
 	if n > 0 && p.List.Skipped > 0 {
 		p.Previous = p.Shown[0].ID
 	}
@@ -142,7 +150,33 @@ func (s *Server) webhookPage(c *fiber.Ctx, w *posthorn.WebhookDetail, tab string
 	if p.Types, err = s.EventTypes.Outline(c.UserContext(), tenantOf(c)); err != nil {
 		return p, err
 	}
+	_, lastDay := overviewWindow(defaultOverviewRange, p.Now, p.Location)
+	stats, err := s.DeliveryStats.Webhooks(c.UserContext(), tenantOf(c), []posthorn.WebhookID{w.ID}, lastDay)
+	if err != nil {
+		return p, err
+	}
+	p.Health = stats[w.ID].Health
 	p.Page, err = s.webhookFrame(c, w, tab)
+	return p, err
+}
+
+// webhookOverview gathers the overview of a webhook.
+func (s *Server) webhookOverview(c *fiber.Ctx, w *posthorn.WebhookDetail) (pages.WebhookPageProps, error) {
+	p, err := s.webhookPage(c, w, "")
+	if err != nil {
+		return p, err
+	}
+	ctx, tenant := c.UserContext(), tenantOf(c)
+	f := &pages.WebhookFiguresProps{}
+	f.Range, f.Window = overviewWindow(c.Query(filterRange), p.Now, p.Location)
+	if f.Stats, err = s.DeliveryStats.Range(ctx, tenant, w.ID, f.Window); err != nil {
+		return p, err
+	}
+	if f.Waiting, err = s.DeliveryStats.Waiting(ctx, tenant, w.ID); err != nil {
+		return p, err
+	}
+	f.Answers, err = s.DeliveryStats.Answers(ctx, tenant, w.ID, f.Window.From(), f.Window.Until, f.Stats.Delivered)
+	p.Figures = f
 	return p, err
 }
 
@@ -162,8 +196,11 @@ func (s *Server) showWebhook(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.webhookPage(c, &w, "")
+	p, err := s.webhookOverview(c, &w)
 	if err != nil {
+		return err
+	}
+	if p.Missed, err = s.missedOf(c, &w); err != nil {
 		return err
 	}
 	return s.render(c, http.StatusOK, pages.Webhook(p))
@@ -175,7 +212,7 @@ func (s *Server) showSecretOnce(c *fiber.Ctx, made *posthorn.WebhookMade, rotate
 	if isFragment(c) {
 		return s.render(c, http.StatusOK, pages.WebhookSecret(secret))
 	}
-	p, err := s.webhookPage(c, &made.Webhook, "")
+	p, err := s.webhookOverview(c, &made.Webhook)
 	if err != nil {
 		return err
 	}

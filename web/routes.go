@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"github.com/gofiber/fiber/v2"
 
 	"posthorn/views/path"
@@ -39,7 +41,7 @@ type route struct {
 // routes lists everything that the server answers.
 func (s *Server) routes() []route {
 	const get, post, put, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodDelete
-	return []route{
+	list := []route{
 		// Machines
 		{post, path.IngestActivity, worker, s.ingestActivity},
 		{get, path.Healthz, anyone, s.healthz},
@@ -70,8 +72,14 @@ func (s *Server) routes() []route {
 		{get, path.Login, guest, s.showLogin},
 		{post, path.Login, guest, s.signIn},
 		{post, path.Logout, person, s.signOut},
+	}
+	return slices.Concat(list, s.pageRoutes(), s.webhookRoutes())
+}
 
-		// Pages
+// pageRoutes are those of the pages but for what webhooks send.
+func (s *Server) pageRoutes() []route {
+	const get, post = fiber.MethodGet, fiber.MethodPost
+	return []route{
 		{get, path.Home, person, s.showOverview},
 		{get, path.Search, person, s.search},
 		{get, path.Activity, person, s.showActivity},
@@ -92,23 +100,6 @@ func (s *Server) routes() []route {
 		{get, path.APISecretRotate, admin, s.showRotateAPISecret},
 		{post, path.APISecretRotate, admin, s.rotateAPISecret},
 		{post, path.APISecretRetireOld, admin, s.retireOldAPISecrets},
-		{get, path.Webhooks, admin, s.showWebhooks},
-		{post, path.Webhooks, admin, s.createWebhook},
-		{get, path.WebhookNew, admin, s.showNewWebhook},
-		{post, path.WebhookNewHeaders, admin, s.changeNewHeaders},
-		{get, path.Webhooks + "/:id", admin, s.showWebhook},
-		{get, path.Webhooks + "/:id/settings", admin, s.showWebhookSettings},
-		{post, path.Webhooks + "/:id/settings", admin, s.updateWebhook},
-		{post, path.Webhooks + "/:id/settings/headers", admin, s.changeStoredHeaders},
-		{post, path.Webhooks + "/:id/activate", admin, s.activateWebhook},
-		{get, path.Webhooks + "/:id/deactivate", admin, s.showDeactivateWebhook},
-		{post, path.Webhooks + "/:id/deactivate", admin, s.deactivateWebhook},
-		{post, path.Webhooks + "/:id/duplicate", admin, s.duplicateWebhook},
-		{get, path.Webhooks + "/:id/delete", admin, s.showDeleteWebhook},
-		{post, path.Webhooks + "/:id/delete", admin, s.deleteWebhook},
-		{get, path.Webhooks + "/:id/secret/rotate", admin, s.showRotateWebhookSecret},
-		{post, path.Webhooks + "/:id/secret/rotate", admin, s.rotateWebhookSecret},
-		{post, path.Webhooks + "/:id/secret/retire-old", admin, s.retireWebhookSecrets},
 		{get, path.EventCatalogue, admin, s.showEventCatalogue},
 		{post, path.EventCatalogue, admin, s.createEventType},
 		{get, path.EventTypeNew, admin, s.showNewEventType},
@@ -121,5 +112,57 @@ func (s *Server) routes() []route {
 		{post, path.SettingsPassword, person, s.changePassword},
 		{post, path.SettingsPreferences, person, s.updatePreferences},
 		{post, path.SignOutEverywhere, person, s.signOutEverywhere},
+	}
+}
+
+// webhookRoutes are those of the pages about webhooks and what they send.
+func (s *Server) webhookRoutes() []route {
+	const get, post = fiber.MethodGet, fiber.MethodPost
+	return []route{
+		{get, path.Webhooks, admin, s.showWebhooks},
+		{post, path.Webhooks, admin, s.createWebhook},
+		{get, path.WebhookNew, admin, s.showNewWebhook},
+		{post, path.WebhookNewHeaders, admin, s.changeNewHeaders},
+		{get, path.DeliveryLogReplay, admin, s.showReplayQuestion},
+		{post, path.DeliveryLogReplay, admin, s.startReplay},
+		{get, path.Attention, admin, s.showAttention},
+		{get, path.Replays, admin, s.showReplays},
+		{get, path.Replay(":id"), admin, s.showReplay},
+		{post, path.ReplayCancel(":id"), admin, s.cancelReplay},
+		{get, path.WebhookMissed(":id"), admin, s.showMissed},
+		{post, path.WebhookMissed(":id"), admin, s.replayMissed},
+		{get, path.DeliveryLog, admin, s.showDeliveries},
+		{get, path.DeliveryLogNew, admin, s.showDeliveryNews},
+		{get, path.DeliveryLogRows, admin, s.showDeliveryRows},
+		{get, path.DeliveryLogStream, admin, s.streamDeliveries},
+		{get, path.DeliveryLogExportCSV, admin, s.exportDeliveriesCSV},
+		{get, path.DeliveryLogExportNDJSON, admin, s.exportDeliveriesNDJSON},
+		{get, path.Webhooks + "/:id", admin, s.showWebhook},
+		{get, path.Webhooks + "/:id/logs", admin, s.showWebhookLog},
+		{get, path.Webhooks + "/:id/settings", admin, s.showWebhookSettings},
+		{post, path.Webhooks + "/:id/settings", admin, s.updateWebhook},
+		{post, path.Webhooks + "/:id/settings/headers", admin, s.changeStoredHeaders},
+		{post, path.Webhooks + "/:id/activate", admin, s.activateWebhook},
+		{get, path.Webhooks + "/:id/deactivate", admin, s.showDeactivateWebhook},
+		{post, path.Webhooks + "/:id/deactivate", admin, s.deactivateWebhook},
+		{post, path.Webhooks + "/:id/duplicate", admin, s.duplicateWebhook},
+		{get, path.Webhooks + "/:id/delete", admin, s.showDeleteWebhook},
+		{post, path.Webhooks + "/:id/delete", admin, s.deleteWebhook},
+		{get, path.Webhooks + "/:id/secret/rotate", admin, s.showRotateWebhookSecret},
+		{post, path.Webhooks + "/:id/secret/rotate", admin, s.rotateWebhookSecret},
+		{post, path.Webhooks + "/:id/secret/retire-old", admin, s.retireWebhookSecrets},
+		{get, path.WebhookTest(":id"), admin, s.showWebhookTest},
+		{post, path.WebhookTest(":id"), admin, s.sendWebhookTest},
+		{get, path.Events, admin, s.showEvents},
+		{post, path.Events, admin, s.publishEvent},
+		{get, path.EventNew, admin, s.showNewEvent},
+		{get, path.Event(":id"), admin, s.showEvent},
+		{get, path.Delivery(":id"), admin, s.showDelivery},
+		{get, path.DeliveryNews(":id"), admin, s.showWhatBecame},
+		{get, path.DeliveryBody(":id"), admin, s.downloadDeliveryBody},
+		{get, path.DeliveryReplay(":id"), admin, s.askToReplayDelivery},
+		{post, path.DeliveryReplay(":id"), admin, s.replayDelivery},
+		{get, path.DeliveryStop(":id"), admin, s.askToStopDelivery},
+		{post, path.DeliveryStop(":id"), admin, s.stopDelivery},
 	}
 }

@@ -73,8 +73,10 @@ func visits(record string) []visit {
 	}
 	all = append(all, credentialVisits()...)
 	all = append(all, webhookVisits()...)
+	all = append(all, replayVisits()...)
 	all = append(all, apiVisits()...)
 	all = append(all, catalogueVisits()...)
+	all = append(all, eventVisits()...)
 	return append(all,
 		visit{post, path.SettingsProfile, path.SettingsProfile, refused, wrong, wrong},
 		visit{post, path.SettingsPassword, path.SettingsPassword, refused, wrong, wrong},
@@ -120,12 +122,27 @@ func webhookVisits() []visit {
 		adminVisit(post, path.Webhooks, path.Webhooks, wrong),
 		adminVisit(get, path.WebhookNew, path.WebhookNew, fine),
 		adminVisit(post, path.WebhookNewHeaders, path.WebhookNewHeaders, fine),
+		adminVisit(get, path.DeliveryLog+"?statusCode=600", path.DeliveryLog, wrong),
+	}
+	for _, page := range []string{
+		path.DeliveryLog, path.DeliveryLogNew, path.DeliveryLogRows, path.DeliveryLogStream, path.DeliveryLogExportCSV, path.DeliveryLogExportNDJSON,
+	} {
+		all = append(all, adminVisit(get, page, page, fine))
 	}
 	nobodys := posthorn.WebhookID{15: 1}.String()
 	for _, page := range []func(id string) string{
-		path.Webhook, path.WebhookSettings, path.WebhookDeactivate, path.WebhookDelete, path.WebhookRotateSecret,
+		path.Webhook, path.WebhookSettings, path.WebhookLog, path.WebhookDeactivate, path.WebhookDelete, path.WebhookRotateSecret,
 	} {
 		all = append(all, adminVisit(get, page(nobodys), page(":id"), missing))
+	}
+	nobodysDelivery := posthorn.DeliveryID{15: 1}.String()
+	for _, page := range []func(id string) string{
+		path.Delivery, path.DeliveryNews, path.DeliveryBody, path.DeliveryReplay, path.DeliveryStop,
+	} {
+		all = append(all, adminVisit(get, page(nobodysDelivery), page(":id"), missing))
+	}
+	for _, action := range []func(id string) string{path.DeliveryReplay, path.DeliveryStop} {
+		all = append(all, adminVisit(post, action(nobodysDelivery), action(":id"), missing))
 	}
 	for _, action := range []func(id string) string{
 		path.WebhookSettings, path.WebhookSettingsHeaders, path.WebhookActivate, path.WebhookDeactivate, path.WebhookDuplicate,
@@ -134,6 +151,22 @@ func webhookVisits() []visit {
 		all = append(all, adminVisit(post, action(nobodys), action(":id"), missing))
 	}
 	return all
+}
+
+// replayVisits exercise the pages of bulk replays. Those about one replay or webhook are nobody's.
+func replayVisits() []visit {
+	const get, post = http.MethodGet, http.MethodPost
+	nobodys, hook := posthorn.ReplayID{15: 1}.String(), posthorn.WebhookID{15: 1}.String()
+	return []visit{
+		adminVisit(get, path.DeliveryLogReplay, path.DeliveryLogReplay, fine),
+		adminVisit(post, path.DeliveryLogReplay, path.DeliveryLogReplay, wrong),
+		adminVisit(get, path.Attention, path.Attention, fine),
+		adminVisit(get, path.Replays, path.Replays, fine),
+		adminVisit(get, path.Replay(nobodys), path.Replay(":id"), missing),
+		adminVisit(post, path.ReplayCancel(nobodys), path.ReplayCancel(":id"), missing),
+		adminVisit(get, path.WebhookMissed(hook), path.WebhookMissed(":id"), missing),
+		adminVisit(post, path.WebhookMissed(hook), path.WebhookMissed(":id"), missing),
+	}
 }
 
 // apiVisits call every route of the API without a key: a session is none.

@@ -52,11 +52,22 @@ type Options struct {
 	// EventTypes is the event catalogue.
 	EventTypes EventTypes
 	Publisher  EventPublisher
-	Events     EventLog
-	Deliveries Deliveries
+	// ManualEvents publishes what a person puts together.
+	ManualEvents ManualEvents
+	Events       EventLog
+	Deliveries   Deliveries
+	// DeliveryStats says how sending fares.
+	DeliveryStats DeliveryStats
+	// Replays are the bulk replays.
+	Replays   Replays
+	Inspector DeliveryInspector
+	// DeliveryFeed is the delivery log as its page shows it.
+	DeliveryFeed DeliveryFeed
 	// Live announces new activity. Shutdown closes it, which ends the event streams.
-	Live  *live.Hub[posthorn.ActivityNotice]
-	Ready Readiness
+	Live *live.Hub[posthorn.ActivityNotice]
+	// LiveDeliveries announces what becomes of deliveries. Shutdown closes it, too.
+	LiveDeliveries *live.Hub[posthorn.DeliveryNotice]
+	Ready          Readiness
 	// Metrics answers scrapes, from this machine and from those who have MetricsToken, which is empty for nobody.
 	Metrics      http.Handler
 	MetricsToken string
@@ -167,6 +178,9 @@ func (s *Server) serves(ln net.Listener) bool {
 // Shutdown ends the event streams, refuses new connections and waits for the requests in hand, as long as ctx allows.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Live.Close()
+	if s.LiveDeliveries != nil {
+		s.LiveDeliveries.Close()
+	}
 	err := s.app.ShutdownWithContext(ctx)
 	s.mu.Lock()
 	s.stopped = true

@@ -65,30 +65,8 @@ type activityStream struct {
 	look func(context.Context) (posthorn.ActivityID, error)
 }
 
-// run writes until the stream has lived its time, the reader left, or the server stops.
-func (st *activityStream) run(w *bufio.Writer) error {
-	defer st.sub.Close()
-	end := time.NewTimer(streamLife)
-	defer end.Stop()
-	beat := time.NewTicker(streamBeat)
-	defer beat.Stop()
-	err := st.open(w)
-	for err == nil {
-		select {
-		case <-end.C:
-			return nil
-		case <-st.sub.Done():
-			return nil
-		case <-beat.C:
-			err = write(w, ": beat\n\n")
-		case <-st.sub.Wake():
-			if err = st.announce(w); err == nil && !st.pause(end.C) {
-				return nil
-			}
-		}
-	}
-	return err
-}
+// run writes until the stream is over.
+func (st *activityStream) run(w *bufio.Writer) error { return follow(w, st.sub, st.open, st.announce) }
 
 // open tells the browser how soon to come back, and at once if it has something to catch up on.
 func (st *activityStream) open(w *bufio.Writer) error {
@@ -141,20 +119,6 @@ func (st *activityStream) send(w *bufio.Writer, count int, worst posthorn.RiskLe
 		return fmt.Errorf("write an event: %w", err)
 	}
 	return write(w, fmt.Sprintf("id: %s\ndata: %s\n\n", st.newest, data))
-}
-
-// pause waits until the next message may be sent; it is false when the stream ended meanwhile.
-func (st *activityStream) pause(end <-chan time.Time) bool {
-	wait := time.NewTimer(streamPause)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-		return true
-	case <-end:
-		return false
-	case <-st.sub.Done():
-		return false
-	}
 }
 
 func write(w *bufio.Writer, s string) error {

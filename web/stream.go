@@ -7,8 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"posthorn/internal/live"
 )
 
 // stream answers with a body that is written while it is sent. The writer runs on a goroutine that outlives the handler,
@@ -58,4 +61,43 @@ func writeAll(to io.Writer, write func(w *bufio.Writer) error) (err error) {
 		return err
 	}
 	return w.Flush()
+}
+
+// follow writes what a subscription brings, until the stream has lived its time, the reader left, or the server stops.
+func follow[T any](w *bufio.Writer, sub *live.Subscription[T], open, announce func(*bufio.Writer) error) error {
+	defer sub.Close()
+	end := time.NewTimer(streamLife)
+	defer end.Stop()
+	beat := time.NewTicker(streamBeat)
+	defer beat.Stop()
+	err := open(w)
+	for err == nil {
+		select {
+		case <-end.C:
+			return nil
+		case <-sub.Done():
+			return nil
+		case <-beat.C:
+			err = write(w, ": beat\n\n")
+		case <-sub.Wake():
+			if err = announce(w); err == nil && !paused(sub, end.C) {
+				return nil
+			}
+		}
+	}
+	return err
+}
+
+// paused waits until the next message may be sent; it is false when the stream ended meanwhile.
+func paused[T any](sub *live.Subscription[T], end <-chan time.Time) bool {
+	wait := time.NewTimer(streamPause)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return true
+	case <-end:
+		return false
+	case <-sub.Done():
+		return false
+	}
 }

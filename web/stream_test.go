@@ -54,6 +54,12 @@ func listen(t *testing.T, c *sitekit.Client, since string, headers ...string) *f
 	if since != "" {
 		target += "?since=" + since
 	}
+	return listenTo(t, c, target, headers...)
+}
+
+// listenTo opens a stream by its address and reads its first block.
+func listenTo(t *testing.T, c *sitekit.Client, target string, headers ...string) *feedStream {
+	t.Helper()
 	st := &feedStream{
 		t: t, blocks: make(chan string, 1000),
 		response: c.Open(http.MethodGet, target, nil, append([]string{"Accept", "text/event-stream"}, headers...)...), //nolint:bodyclose // the end of the test closes it

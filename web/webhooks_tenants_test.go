@@ -65,6 +65,7 @@ func (p property) behind(r web.Route) string {
 	for prefix, id := range map[string]string{
 		path.Webhooks + "/:id": p.webhook, path.APIWebhooks + "/:id": p.webhook, path.APIDeliveries + "/:id": p.delivery,
 		path.APIEvents + "/:id": p.event, path.APIKeys + "/:id": p.key, path.Activity + "/:id": p.activity,
+		path.Event(":id"): p.event, path.Delivery(":id"): p.delivery,
 	} {
 		if r.Path == prefix || strings.HasPrefix(r.Path, prefix+"/") {
 			return id

@@ -35,7 +35,9 @@ type App struct {
 	recorder *postgres.ActivityRecorder
 	events   *postgres.EventRecorder
 	delivery *delivery
+	replays  *postgres.ReplayRunner
 	hub      *live.Hub[posthorn.ActivityNotice]
+	log      *live.Hub[posthorn.DeliveryNotice]
 	hints    *postgres.Hints
 }
 
@@ -46,7 +48,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge)}
+	a := &App{Backend: backend, hub: live.NewHub(posthorn.ActivityNotice.Merge), log: live.NewHub(posthorn.DeliveryNotice.Merge)}
 	if err := a.prepare(ctx, version); err != nil {
 		return nil, errors.Join(err, backend.Close(ctx))
 	}
@@ -84,10 +86,16 @@ func (a *App) prepare(ctx context.Context, version string) error {
 	if a.delivery, err = a.openDelivery(version); err != nil {
 		return err
 	}
-	a.hints = postgres.NewHints(a.DB, a.Log, a.hub.Hint)
+	a.hints = postgres.NewHints(a.DB, a.Log, func() {
+		a.hub.Hint()
+		a.log.Hint()
+	})
+	a.delivery.outbox.Announce = a.announceDeliveries
 	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.delivery.outbox, postgres.DefaultGroupLimits, a.announce)
 	a.events = postgres.NewEventRecorder(a.DB, a.Log, a.delivery.outbox, postgres.DefaultGroupLimits)
+	a.replays = postgres.NewReplayRunner(a.DB, a.delivery.dispatcher.Wake)
 	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
+	publisher := a.NewPublisher(a.events)
 	a.server = web.New(web.Options{ //nolint:contextcheck // each request has a context of its own
 		Log:            a.Log,
 		Accounts:       a.Accounts,
@@ -98,10 +106,16 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		Activity:       postgres.NewActivityFeed(a.DB),
 		EventTypes:     a.EventTypes,
 		Webhooks:       a.Webhooks,
-		Publisher:      a.NewPublisher(a.events),
+		Publisher:      publisher,
+		ManualEvents:   a.NewManualPublisher(publisher),
 		Events:         posthorn.NewEventLog(postgres.NewEventLog(a.DB)),
 		Deliveries:     a.NewDeliveries(a.events, a.delivery.dispatcher.Wake),
+		Inspector:      a.newDeliveryInspector(),
+		DeliveryFeed:   posthorn.NewDeliveryFeed(postgres.NewDeliveryLog(a.DB)),
+		Replays:        a.NewReplays(a.replays.Wake),
+		DeliveryStats:  postgres.NewDeliveryStats(a.DB),
 		Live:           a.hub,
+		LiveDeliveries: a.log,
 		Ready:          readiness{a.DB, a.delivery.looks.last},
 		Metrics:        a.metrics.Handler(),
 		MetricsToken:   a.Config.MetricsToken.Reveal(),
@@ -139,6 +153,16 @@ func (a *App) announce(records []posthorn.Activity) {
 	a.hints.Send()
 }
 
+// announceDeliveries tells open logs, here and in other processes, what was just committed.
+func (a *App) announceDeliveries(notices map[posthorn.TenantID]posthorn.DeliveryNotice) {
+	for tenant, notice := range notices {
+		a.log.Publish(posthorn.DeliveryTopic(tenant), notice)
+	}
+	if len(notices) > 0 {
+		a.hints.Send()
+	}
+}
+
 // Addr is the address that the server listens on, with the port that was chosen where the configuration left it open.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
@@ -149,6 +173,7 @@ func (a *App) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { a.maintenance().Run(background) })
 	work.Go(func() { a.accounts.RunAPIKeyUses(background) })
+	work.Go(func() { a.replays.Run(background) })
 	work.Go(func() { a.hints.RunSender(background) })
 	work.Go(func() { a.hints.RunListener(background) })
 	sending, stopSending := context.WithCancel(ctx)

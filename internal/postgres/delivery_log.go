@@ -13,10 +13,18 @@ import (
 )
 
 // DeliveryLog reads deliveries with their attempts, and changes what becomes of them. It implements posthorn.DeliveryStore.
-type DeliveryLog struct{ db *DB }
+type DeliveryLog struct {
+	db *DB
+	// missedBudget is how long ReplayMissed works itself.
+	missedBudget time.Duration
+	// scan is how many deliveries a query looks at.
+	scan int
+}
 
 // NewDeliveryLog makes the store.
-func NewDeliveryLog(db *DB) *DeliveryLog { return &DeliveryLog{db} }
+func NewDeliveryLog(db *DB) *DeliveryLog {
+	return &DeliveryLog{db: db, missedBudget: missedBudget, scan: deliveriesScanned}
+}
 
 var _ posthorn.DeliveryStore = (*DeliveryLog)(nil)
 
@@ -44,20 +52,27 @@ func (s *DeliveryLog) ListDeliveries(
 		if err != nil {
 			return err
 		}
-		sql, args := deliveriesSQL(tenant, q, key)
-		entries, err := queryEntries(ctx, tx, sql, args)
+		search := searchDeliveries(tenant, &q, posthorn.DeliveryID{}, key, s.scan)
+		entries, err := queryEntries(ctx, tx, search.sql(entryColumns, q.Position.Limit+1), search.args)
 		if err != nil {
 			return err
 		}
 		more := len(entries) > q.Position.Limit
+		if !more {
+			if rows.Reached, err = search.reached(ctx, tx); err != nil {
+				return err
+			}
+		}
 		entries = entries[:min(len(entries), q.Position.Limit)]
-		filled, err := fillEntries(ctx, tx, tenant, entries)
+		filled, err := fillEntries(ctx, tx, tenant, entries, q.Brief)
 		if err != nil {
 			return err
 		}
-		more = more || filled < len(entries)
-		entries = entries[:filled]
-		rows = posthorn.DeliveryRows{Entries: entries, HasOlder: more, HasNewer: !q.Position.After.IsZero()}
+		if filled < len(entries) { // what is left out of the page is on the next
+			more, entries, rows.Reached = true, entries[:filled], posthorn.DeliveryID{}
+		}
+		more = more || !rows.Reached.IsZero()
+		rows.Entries, rows.HasOlder, rows.HasNewer = entries, more, !q.Position.After.IsZero()
 		if !q.Position.Before.IsZero() {
 			slices.Reverse(entries)
 			rows.HasOlder, rows.HasNewer = true, more
@@ -78,7 +93,7 @@ func (s *DeliveryLog) Delivery(ctx context.Context, tenant posthorn.TenantID, id
 		if len(entries) == 0 {
 			return pgx.ErrNoRows
 		}
-		_, err = fillEntries(ctx, tx, tenant, entries)
+		_, err = fillEntries(ctx, tx, tenant, entries, false)
 		entry = entries[0]
 		return err
 	})
@@ -129,12 +144,18 @@ func scanEntry(row pgx.CollectableRow) (posthorn.LogEntry, error) {
 	return e, err
 }
 
-// fillEntries adds to entries what is not in their own rows, until that is too much for a page, and returns for how many.
-func fillEntries(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, entries []posthorn.LogEntry) (filled int, err error) {
+// fillEntries adds to entries what is not in their own rows, until that is too much for a page, and returns for how many. Brief
+// ones stay without the data of their events and without their attempts.
+func fillEntries(
+	ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, entries []posthorn.LogEntry, brief bool,
+) (filled int, err error) {
+	if brief && len(entries) > 0 {
+		return len(entries), fillChunk(ctx, tx, tenant, entries, true)
+	}
 	bytes := 0
 	for filled < len(entries) && bytes < maxPageBytes {
 		chunk := entries[filled:min(filled+entryChunk, len(entries))]
-		if err := fillChunk(ctx, tx, tenant, chunk); err != nil {
+		if err := fillChunk(ctx, tx, tenant, chunk, false); err != nil {
 			return filled, err
 		}
 		for i := range chunk {
@@ -150,7 +171,7 @@ func fillEntries(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, entri
 
 // fillChunk adds events, attempts, what is due and the names of webhooks, in one round trip. What is found by id is found
 // within the range of the ids, so that the partitions of other days are not touched.
-func fillChunk(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, entries []posthorn.LogEntry) error {
+func fillChunk(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, entries []posthorn.LogEntry, brief bool) error {
 	byID := make(map[uuid.UUID]*posthorn.LogEntry, len(entries))
 	var ids, events, webhooks []uuid.UUID
 	oldest, newest := entries[0].EventID, entries[0].EventID
@@ -164,10 +185,12 @@ func fillChunk(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, entries
 		newest = maxID(newest, e.EventID)
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT id, occurred_at, payload::text FROM events WHERE id = ANY ($1) AND id BETWEEN $2 AND $3`,
-		events, oldest.UUID(), newest.UUID()).Query(func(rows pgx.Rows) error { return addEvents(rows, entries) })
-	batch.Queue(`SELECT `+attemptColumns+` FROM attempts WHERE delivery_id = ANY ($1) AND id >= $2 ORDER BY delivery_id, number, id`,
-		ids, posthorn.EventIDAt(oldest.Time().Add(-attemptSkew)).UUID()).Query(func(rows pgx.Rows) error { return addAttempts(rows, byID) })
+	if !brief {
+		batch.Queue(`SELECT id, occurred_at, payload::text FROM events WHERE id = ANY ($1) AND id BETWEEN $2 AND $3`,
+			events, oldest.UUID(), newest.UUID()).Query(func(rows pgx.Rows) error { return addEvents(rows, entries) })
+		batch.Queue(`SELECT `+attemptColumns+` FROM attempts WHERE delivery_id = ANY ($1) AND id >= $2 ORDER BY delivery_id, number, id`,
+			ids, posthorn.EventIDAt(oldest.Time().Add(-attemptSkew)).UUID()).Query(func(rows pgx.Rows) error { return addAttempts(rows, byID) })
+	}
 	batch.Queue(`SELECT delivery_id, next_attempt_at, lease_token <> 0 AND next_attempt_at > now() FROM due WHERE delivery_id = ANY ($1)`, ids).
 		Query(func(rows pgx.Rows) error { return addDue(rows, byID) })
 	batch.Queue(`SELECT id, name, false FROM webhooks WHERE tenant_id = $1 AND id = ANY ($2)

@@ -86,19 +86,16 @@ func (s *DeliveryLog) StopDelivery(
 		if leased {
 			reason += " while an attempt was under way"
 		}
-		_, err = tx.Exec(ctx, `WITH c AS (INSERT INTO cancelled_deliveries (delivery_id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING)
-UPDATE deliveries SET state = 'cancelled', reason = $3, finished_at = now() WHERE id = $1`, id.UUID(), tenant.UUID(), reason)
+		_, err = tx.Exec(ctx, `WITH d AS (
+  UPDATE deliveries SET state = 'cancelled', reason = $2, finished_at = now() WHERE id = $1
+  RETURNING id, tenant_id, webhook_id)
+INSERT INTO cancelled_deliveries (delivery_id, tenant_id, webhook_id) SELECT id, tenant_id, webhook_id FROM d ON CONFLICT DO NOTHING`, id.UUID(), reason)
 		if err != nil {
 			return err
 		}
 		entry.StateBefore(posthorn.DeliveryPending)
 		return writeAudit(ctx, tx, entry)
 	})
-}
-
-// NoteAudit writes an entry of the audit log.
-func (s *DeliveryLog) NoteAudit(ctx context.Context, entry posthorn.AuditEntry) error {
-	return s.db.inTx(ctx, "note "+string(entry.Action), func(tx pgx.Tx) error { return writeAudit(ctx, tx, entry) })
 }
 
 // replayBatch is how many deliveries one transaction makes due, when there are many.

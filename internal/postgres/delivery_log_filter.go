@@ -70,48 +70,192 @@ func sources(f *posthorn.DeliveryFilter) []string {
 	return tables
 }
 
-// deliveriesSQL returns the query of a page; one that goes up is to be turned round. key is the event that the free text
-// names.
-func deliveriesSQL(tenant posthorn.TenantID, q posthorn.DeliveryQuery, key *posthorn.EventID) (sql string, args []any) {
-	c := &conditions{}
-	owner := c.arg(tenant.UUID())
-	c.and("d.tenant_id = " + owner)
-	from, id, order := "deliveries d", "d.id", "DESC"
-	if tables := sources(&q.Filter); len(tables) > 0 {
-		from, id = candidates(c, tables, owner, q.Filter.WebhookID), "c.id"
+// deliveriesScanned is how many deliveries a query looks at, in their order, to find those that pass the conditions which no
+// index answers. Who wants more goes on from there.
+const deliveriesScanned = 10_000
+
+// deliverySearch is a filter as SQL: candidates, which an index gives in the order of the log, and the conditions that they
+// have to pass.
+type deliverySearch struct {
+	conditions
+	// bounds are conditions on an id, which is %s in them.
+	bounds []string
+	order  string
+	// candidates gives ids, at most scan of them, in order. It is empty where the conditions name a handful of deliveries.
+	candidates string
+	// candidateArgs are the arguments of the candidates alone, the first of all.
+	candidateArgs []any
+	// whole says that the candidates are rows of deliveries.
+	whole bool
+	scan  int
+}
+
+// searchDeliveries turns a filter into SQL. since is the id that what is found is newer than, zero for none; key is the event
+// that the free text names.
+func searchDeliveries(
+	tenant posthorn.TenantID, q *posthorn.DeliveryQuery, since posthorn.DeliveryID, key *posthorn.EventID, scan int,
+) *deliverySearch {
+	s := &deliverySearch{order: "DESC", scan: scan}
+	f := q.Filter
+	if id, err := posthorn.ParseWebhookID(f.Text); err == nil && (f.WebhookID.IsZero() || f.WebhookID == id) {
+		f.WebhookID, f.Text = id, ""
+	}
+	s.bind(&f, q.Position, since)
+	switch tables := sources(&f); {
+	case !f.DeliveryID.IsZero() || !f.EventID.IsZero() || f.Text != "":
+		s.clauses = append(s.clauses, s.bound("d.id")...)
+	case len(tables) > 0:
+		s.candidates = s.ofTables(tables, tenant, &f)
+	default:
+		s.candidates, s.whole = s.ofDeliveries(tenant, &f), true
+	}
+	s.candidateArgs = s.args
+	s.and("d.tenant_id = %s", tenant.UUID())
+	deliveryConditions(&s.conditions, &f, key)
+	s.application(tenant, f.Application)
+	return s
+}
+
+// bind turns times and the position into bounds on the id, which prune partitions.
+func (s *deliverySearch) bind(f *posthorn.DeliveryFilter, at posthorn.DeliveryPosition, since posthorn.DeliveryID) {
+	add := func(operator string, id posthorn.DeliveryID) {
+		s.bounds = append(s.bounds, "%s "+operator+" "+s.arg(id.UUID()))
+	}
+	if !f.From.IsZero() {
+		add(">=", posthorn.DeliveryIDAt(f.From))
+	}
+	if !f.To.IsZero() {
+		add("<", posthorn.DeliveryIDAt(f.To))
+	}
+	if !since.IsZero() {
+		add(">", since)
 	}
 	switch {
-	case !q.Position.After.IsZero():
-		c.and(id+" < %s", q.Position.After.UUID())
-	case !q.Position.Before.IsZero():
-		c.and(id+" > %s", q.Position.Before.UUID())
-		order = "ASC"
+	case !at.After.IsZero():
+		add("<", at.After)
+	case !at.Before.IsZero():
+		add(">", at.Before)
+		s.order = "ASC"
 	}
-	deliveryConditions(c, id, &q.Filter, key)
-	sql = fmt.Sprintf(`SELECT %s FROM %s WHERE %s ORDER BY %s %s LIMIT %s`, entryColumns, from, c.where(), id, order, c.arg(q.Position.Limit+1))
-	return sql, c.args
 }
 
-// candidates joins the deliveries to the tables that say which can be meant. owner is the placeholder of the tenant.
-func candidates(c *conditions, tables []string, owner string, webhook posthorn.WebhookID) string {
+// bound returns the bounds of an id.
+func (s *deliverySearch) bound(id string) []string {
+	out := make([]string, len(s.bounds))
+	for i, b := range s.bounds {
+		out[i] = fmt.Sprintf(b, id)
+	}
+	return out
+}
+
+// application adds the condition on the application, by its id or external id.
+func (s *deliverySearch) application(tenant posthorn.TenantID, application string) {
+	if application == "" {
+		return
+	}
+	if id, err := posthorn.ParseApplicationID(application); err == nil {
+		s.and("d.application_id = %s", id.UUID())
+	} else {
+		s.and("d.application_id = (SELECT id FROM applications WHERE tenant_id = %s AND external_id = %s)", tenant.UUID(), application)
+	}
+}
+
+// ordered is the query of ids of a table in the order of the log.
+func (s *deliverySearch) ordered(columns, table, id string, where []string) string {
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s %s LIMIT %d",
+		columns, table, strings.Join(append(where, s.bound(id)...), " AND "), id, s.order, s.scan)
+}
+
+// ofDeliveries are the candidates among all deliveries, by the condition that is likely to let the fewest through of those
+// that have an index.
+func (s *deliverySearch) ofDeliveries(tenant posthorn.TenantID, f *posthorn.DeliveryFilter) string {
+	if len(f.Events) != 1 && !f.WebhookID.IsZero() { // whose it is is looked at afterwards: another's may have millions
+		where := []string{"webhook_id = " + s.arg(f.WebhookID.UUID())}
+		if f.Test != nil && *f.Test {
+			where = append(where, "test")
+		}
+		return s.ordered("*", "deliveries", "id", where)
+	}
+	where := []string{"tenant_id = " + s.arg(tenant.UUID())}
+	switch {
+	case len(f.Events) == 1:
+		where = append(where, "event = "+s.arg(f.Events[0]))
+	case f.Test != nil && *f.Test:
+		where = append(where, "test")
+	}
+	return s.ordered("*", "deliveries", "id", where)
+}
+
+// ofTables are the candidates in the tables that say what did not succeed.
+func (s *deliverySearch) ofTables(tables []string, tenant posthorn.TenantID, f *posthorn.DeliveryFilter) string {
 	parts := make([]string, len(tables))
 	for i, table := range tables {
-		condition := "tenant_id = " + owner
+		var where []string
 		switch {
-		case webhook.IsZero() && table == pendingSource:
-			condition = "webhook_id IN (SELECT id FROM webhooks WHERE tenant_id = " + owner + ")"
-		case !webhook.IsZero() && table == pendingSource:
-			condition = "webhook_id = " + c.arg(webhook.UUID())
-		case !webhook.IsZero() && table == failedSource:
-			condition += " AND webhook_id = " + c.arg(webhook.UUID())
+		case !f.WebhookID.IsZero():
+			where = append(where, "webhook_id = "+s.arg(f.WebhookID.UUID()))
+		case table == pendingSource:
+			where = append(where, "webhook_id IN (SELECT id FROM webhooks WHERE tenant_id = "+s.arg(tenant.UUID())+")")
 		}
-		parts[i] = "SELECT delivery_id FROM " + table + " WHERE " + condition
+		if table != pendingSource {
+			where = append(where, "tenant_id = "+s.arg(tenant.UUID()))
+		}
+		if table == failedSource {
+			where = append(where, s.reason(f)...)
+		}
+		parts[i] = "(" + s.ordered("delivery_id", table, "delivery_id", where) + ")"
 	}
-	return "(" + strings.Join(parts, " UNION ALL ") + ") c (id) JOIN deliveries d ON d.id = c.id"
+	return fmt.Sprintf("SELECT delivery_id AS id FROM (%s) u ORDER BY delivery_id %s LIMIT %d", strings.Join(parts, " UNION ALL "), s.order, s.scan)
 }
 
-// deliveryConditions turns a filter into SQL. Times and events become bounds on the id, which prune partitions.
-func deliveryConditions(c *conditions, id string, f *posthorn.DeliveryFilter, key *posthorn.EventID) {
+// reason are the conditions on the latest attempt that the dead letters have an index for.
+func (s *deliverySearch) reason(f *posthorn.DeliveryFilter) (where []string) {
+	switch c := f.StatusCodes; {
+	case c.IsZero():
+	case c.From == c.To:
+		where = append(where, "status_code = "+s.arg(c.From))
+	default:
+		where = append(where, "status_code BETWEEN "+s.arg(c.From)+" AND "+s.arg(c.To))
+	}
+	if f.ErrorClass != "" {
+		where = append(where, "error_class = "+s.arg(string(f.ErrorClass)))
+	}
+	return where
+}
+
+// sql returns the query of columns of what is found; one that goes up is to be turned round.
+func (s *deliverySearch) sql(columns string, limit int) string {
+	from := "deliveries d"
+	switch {
+	case s.candidates == "":
+	case s.whole:
+		from = "(" + s.candidates + ") d"
+	default:
+		// OFFSET 0 keeps the deliveries from being read as a whole.
+		from = "(" + s.candidates + ") c CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE id = c.id OFFSET 0) d"
+	}
+	id := "d.id"
+	if s.candidates != "" && !s.whole {
+		id = "c.id"
+	}
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s %s LIMIT %d", columns, from, s.where(), id, s.order, limit)
+}
+
+// reached returns the last candidate when there may be more, zero when all were looked at.
+func (s *deliverySearch) reached(ctx context.Context, tx pgx.Tx) (id posthorn.DeliveryID, err error) {
+	if s.candidates == "" {
+		return id, nil
+	}
+	sql := fmt.Sprintf("SELECT id FROM (%s) c ORDER BY id %s OFFSET %d LIMIT 1", s.candidates, s.order, s.scan-1)
+	err = tx.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, s.candidateArgs...)...).Scan((*uuid.UUID)(&id))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return posthorn.DeliveryID{}, nil
+	}
+	return id, err
+}
+
+// deliveryConditions turns what a filter says of deliveries into SQL.
+func deliveryConditions(c *conditions, f *posthorn.DeliveryFilter, key *posthorn.EventID) {
 	if !f.WebhookID.IsZero() {
 		c.and("d.webhook_id = %s", f.WebhookID.UUID())
 	}
@@ -135,7 +279,12 @@ func deliveryConditions(c *conditions, id string, f *posthorn.DeliveryFilter, ke
 	if f.ErrorClass != "" {
 		c.and("d.error_class = %s", string(f.ErrorClass))
 	}
-	c.received(id, f.From, f.To)
+	if f.Over > 0 {
+		c.and("d.duration_ms > %s", f.Over.Milliseconds())
+	}
+	if f.MinAttempts > 0 {
+		c.and("d.attempts >= %s", f.MinAttempts)
+	}
 	switch {
 	case f.Test == nil:
 	case *f.Test:

@@ -10,19 +10,22 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-// replayMissedSQL makes the deliveries of the next events that a webhook covers and has no delivery of. They have the ids
-// that they would have had at once, so what is there already is not made again. The answer is how many were made, how many
-// events were covered, and the last one of them.
-//
-// The subscriptions that cover an event are those of posthorn.SubscriptionsFor, as in emitSQL.
+// coversEvent is the condition that a webhook w covers an event e: that of posthorn.SubscriptionsFor, as in emitSQL.
+const coversEvent = `(w.application_id IS NULL OR w.application_id = e.application_id)
+             AND w.events && (ARRAY[e.event, split_part(e.event, '.', 1) || '.*']
+                   || CASE WHEN split_part(e.event, '.', 1) IN ('webhook', 'delivery') THEN '{}'::text[] ELSE '{*}'::text[] END)`
+
+// replayMissedSQL makes the deliveries of the next events that a webhook covers and has no delivery of, looking at so many
+// events. They have the ids that they would have had at once, so what is there already is not made again. The answer is how
+// many were made, how many events were covered, how many were looked at, and the last one of both.
 const replayMissedSQL = `
-WITH e AS MATERIALIZED (
+WITH seen AS MATERIALIZED (
+  SELECT id, tenant_id, event, application_id FROM events
+   WHERE tenant_id = $2 AND id > $3 AND id < $4 AND NOT test ORDER BY id LIMIT $6),
+e AS MATERIALIZED (
   SELECT e.id, e.tenant_id, e.event, e.application_id, w.id AS webhook_id, w.url, w.payload_scheme
-    FROM webhooks w JOIN events e ON e.tenant_id = w.tenant_id
-   WHERE w.id = $1 AND w.tenant_id = $2 AND e.id > $3 AND e.id < $4 AND NOT e.test
-     AND (w.application_id IS NULL OR w.application_id = e.application_id)
-     AND w.events && (ARRAY[e.event, split_part(e.event, '.', 1) || '.*']
-           || CASE WHEN split_part(e.event, '.', 1) IN ('webhook', 'delivery') THEN '{}'::text[] ELSE '{*}'::text[] END)
+    FROM seen e JOIN webhooks w ON w.id = $1 AND w.tenant_id = e.tenant_id
+   WHERE ` + coversEvent + `
    ORDER BY e.id LIMIT $5),
 d AS (
   INSERT INTO deliveries (id, tenant_id, webhook_id, event_id, event, application_id, payload_scheme, test, created_at, url,
@@ -35,16 +38,47 @@ d AS (
 q AS (
   INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
   SELECT id, webhook_id, now(), 0, 0, 0, false FROM d)
-SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM e), (SELECT id FROM e ORDER BY id DESC LIMIT 1)`
+SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM e), (SELECT count(*) FROM seen),
+       (SELECT id FROM e ORDER BY id DESC LIMIT 1), (SELECT id FROM seen ORDER BY id DESC LIMIT 1)`
+
+// missedBatch is what a batch of missed deliveries came to.
+type missedBatch struct {
+	made, covered int
+	// last is the last event that it came past, more whether there may be more after it.
+	last uuid.UUID
+	more bool
+}
+
+// makeMissed makes the next deliveries that a webhook missed, n at most, of events after one and before another.
+func makeMissed(
+	ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, webhook posthorn.WebhookID, after, until uuid.UUID, n int,
+) (b missedBatch, err error) {
+	var seen int
+	var covered, looked *uuid.UUID
+	err = tx.QueryRow(ctx, replayMissedSQL, webhook.UUID(), tenant.UUID(), after, until, n, replayEventsLooked).
+		Scan(&b.made, &b.covered, &seen, &covered, &looked)
+	b.last = after
+	switch {
+	case b.covered == n && covered != nil:
+		b.last, b.more = *covered, true
+	case looked != nil:
+		b.last, b.more = *looked, seen == replayEventsLooked
+	}
+	return b, err
+}
+
+// missedBudget is how long a request makes missed deliveries itself. A bulk replay makes the rest.
+const missedBudget = 8 * time.Second
 
 // ReplayMissed makes the deliveries that a webhook should have got and did not. It goes on in batches; the audit log gets its
-// entry with the first.
+// entry with the first. What is left when its time is up is left to a bulk replay at the highest rate, and not counted.
 func (s *DeliveryLog) ReplayMissed(
 	ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID, m posthorn.MissedRange, entry posthorn.AuditEntry,
 ) (total int, err error) {
 	var from, until posthorn.EventID
+	began := time.Now()
 	for first, more := true, true; more; first = false {
-		var made, covered int
+		var b missedBatch
 		err = s.db.inTx(ctx, "replay what "+webhook.String()+" missed", func(tx pgx.Tx) error {
 			if err := holdWebhook(ctx, tx, tenant, webhook.UUID()); err != nil {
 				return err
@@ -57,21 +91,32 @@ func (s *DeliveryLog) ReplayMissed(
 					return err
 				}
 			}
-			var last *uuid.UUID
-			err := tx.QueryRow(ctx, replayMissedSQL, webhook.UUID(), tenant.UUID(), from.UUID(), until.UUID(), replayBatch).
-				Scan(&made, &covered, &last)
-			if last != nil {
-				from = posthorn.EventID(*last)
+			var err error
+			b, err = makeMissed(ctx, tx, tenant, webhook, from.UUID(), until.UUID(), replayBatch)
+			if err != nil || !b.more || time.Since(began) < s.missedBudget {
+				return err
 			}
-			return err
+			b.more = false
+			return leaveMissed(ctx, tx, tenant, webhook, posthorn.EventID(b.last), until, entry.Actor)
 		})
 		if err != nil {
 			return total, err
 		}
-		total += made
-		more = covered == replayBatch
+		from, total, more = posthorn.EventID(b.last), total+b.made, b.more
 	}
 	return total, nil
+}
+
+// leaveMissed begins a bulk replay of what a webhook missed after an event.
+func leaveMissed(
+	ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, webhook posthorn.WebhookID, from, until posthorn.EventID, actor posthorn.Actor,
+) error {
+	r := posthorn.Replay{
+		ID: posthorn.NewReplayID(), TenantID: tenant, Kind: posthorn.ReplayOfMissed, WebhookID: webhook, Rate: posthorn.MaxReplayRate,
+		Filter: posthorn.DeliveryFilter{WebhookID: webhook, From: from.Time(), To: until.Time()},
+		Total:  posthorn.Estimate{More: true}, CreatedAt: time.Now(), CreatedBy: actor.Name,
+	}
+	return insertReplay(ctx, tx, &r, from, until)
 }
 
 // missedIDs bounds the ids of the events that a webhook missed. Both are zero when it never stopped.

@@ -77,7 +77,7 @@ func cancelDeliveries(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, reason st
 	first, last := idRange(ids)
 	_, err := tx.Exec(ctx, `WITH gone AS (DELETE FROM due WHERE delivery_id = ANY ($1)),
  s AS (UPDATE deliveries SET state = 'cancelled', reason = $4, finished_at = now() WHERE id = ANY ($1) AND id BETWEEN $2 AND $3
-       RETURNING id, tenant_id)
-INSERT INTO cancelled_deliveries (delivery_id, tenant_id) SELECT id, tenant_id FROM s ON CONFLICT DO NOTHING`, ids, first, last, reason)
+       RETURNING id, tenant_id, webhook_id)
+INSERT INTO cancelled_deliveries (delivery_id, tenant_id, webhook_id) SELECT id, tenant_id, webhook_id FROM s ON CONFLICT DO NOTHING`, ids, first, last, reason)
 	return err
 }

@@ -16,9 +16,10 @@ import (
 )
 
 // finishSQL writes a batch of results, each only where its lease still holds: the attempt, the state of the delivery, the next
-// attempt or the end, the dead letter, and the counts of the minute. Counts are sorted by key, so that two processes cannot
-// deadlock; those of tests are not kept. The answer names the deliveries that were written, and says of each whether the
-// webhook has been failing or is throttled. Times to come are by the clock of the database, which all processes share.
+// attempt or the end, the dead letter, and the counts of the minute, of answers only those other than 200. Counts are sorted by
+// key, so that two processes cannot deadlock; those of tests are not kept. The answer names the deliveries that were written, and
+// says of each whether the webhook has been failing or is throttled. Times to come are by the clock of the database, which all
+// processes share.
 //
 // It is planned once, perhaps while the tables are empty, and runs with hundreds of results: held hands everything on, for joins
 // between the steps would compare row by row, and the other tables are looked into by their ids in so many words.
@@ -53,8 +54,8 @@ made AS (
          dns_ms, connect_ms, tls_ms, first_byte_ms
     FROM held),
 dead AS (
-  INSERT INTO dead_letters (delivery_id, tenant_id, webhook_id, failed_at)
-  SELECT delivery_id, tenant_id, webhook_id, now() FROM held WHERE state = 'failed'
+  INSERT INTO dead_letters (delivery_id, tenant_id, webhook_id, failed_at, status_code, error_class)
+  SELECT delivery_id, tenant_id, webhook_id, now(), status_code, error_class FROM held WHERE state = 'failed'
   ON CONFLICT (delivery_id) DO NOTHING),
 counted AS (
   INSERT INTO webhook_minutes AS m (webhook_id, minute, shard, tenant_id, succeeded, failed, dead, latency)
@@ -63,7 +64,12 @@ counted AS (
     FROM held WHERE NOT test GROUP BY 1, 2, 4 ORDER BY 1, 2
   ON CONFLICT (webhook_id, minute, shard) DO UPDATE SET succeeded = m.succeeded + excluded.succeeded,
     failed = m.failed + excluded.failed, dead = m.dead + excluded.dead,
-    latency = (SELECT array_agg(x + y ORDER BY ord) FROM unnest(m.latency, excluded.latency) WITH ORDINALITY AS t (x, y, ord)))
+    latency = (SELECT array_agg(x + y ORDER BY ord) FROM unnest(m.latency, excluded.latency) WITH ORDINALITY AS t (x, y, ord))),
+answered AS (
+  INSERT INTO webhook_responses AS r (webhook_id, minute, shard, answer, attempts)
+  SELECT webhook_id, date_trunc('minute', started_at), $31, coalesce(error_class, status_code::text), count(*)
+    FROM held WHERE NOT test AND (error_class IS NOT NULL OR status_code <> 200) GROUP BY 1, 2, 4 ORDER BY 1, 2, 4
+  ON CONFLICT (webhook_id, minute, shard, answer) DO UPDATE SET attempts = r.attempts + excluded.attempts)
 SELECT h.delivery_id, EXISTS (SELECT FROM webhook_health w WHERE w.webhook_id = h.webhook_id
          AND (w.failing_since IS NOT NULL OR w.throttled_until IS NOT NULL))
   FROM held h`
@@ -102,6 +108,7 @@ func (s *Dispatching) Finish(ctx context.Context, shard int, results []posthorn.
 	if err == nil {
 		s.measure(written)
 		s.outbox.committed(out)
+		s.outbox.finished(written)
 	}
 	return err
 }

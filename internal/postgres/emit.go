@@ -20,7 +20,9 @@ import (
 type Outbox struct {
 	// Metrics count the events. Nil counts nothing.
 	Metrics *metrics.Metrics
-	to      atomic.Pointer[HandOff]
+	// Announce tells readers of the delivery log, by tenant, what was committed. It must not block. Nil tells nobody.
+	Announce func(map[posthorn.TenantID]posthorn.DeliveryNotice)
+	to       atomic.Pointer[HandOff]
 }
 
 // HandOff is where deliveries go right after the commit that made them.
@@ -39,6 +41,8 @@ func (o *Outbox) StopHandingOff() { o.to.Store(nil) }
 
 // emitted is what became of events in a transaction that is still open.
 type emitted struct {
+	// events are those that were given, each with what was published of it.
+	events    []posthorn.Event
 	published []posthorn.Published
 	jobs      []posthorn.Job
 	// fresh is how many of the events are new.
@@ -52,6 +56,16 @@ func (o *Outbox) committed(e emitted) {
 	o.Metrics.EventsIngested(e.fresh)
 	if len(e.jobs) > 0 {
 		e.to.Offer(e.jobs)
+	}
+	if o.Announce != nil && len(e.events) > 0 {
+		o.Announce(posthorn.NoticesOfEvents(e.events, e.published))
+	}
+}
+
+// finished tells of results; it must be called after the commit.
+func (o *Outbox) finished(results []posthorn.Result) {
+	if o.Announce != nil && len(results) > 0 {
+		o.Announce(posthorn.NoticesOfResults(results))
 	}
 }
 
@@ -163,7 +177,7 @@ type emitBatch struct {
 // newEmitBatch makes the batch; its deliveries are leased for a dispatcher, or, without one in this process, due at once.
 func newEmitBatch(events []posthorn.Event, to *HandOff) *emitBatch {
 	b := &emitBatch{events: events, ids: make([]uuid.UUID, len(events)), firsts: map[posthorn.EventID]posthorn.Published{}}
-	b.out = emitted{published: make([]posthorn.Published, len(events)), fresh: len(events), to: to}
+	b.out = emitted{events: events, published: make([]posthorn.Published, len(events)), fresh: len(events), to: to}
 	if to != nil {
 		b.lease = to.NewLease()
 	}

@@ -112,6 +112,13 @@ func eventsSQL(tenant posthorn.TenantID, q posthorn.EventQuery, key *posthorn.Ev
 			c.and("e.application_id = (SELECT id FROM applications WHERE tenant_id = %s AND external_id = %s)", tenant.UUID(), f)
 		}
 	}
+	switch {
+	case q.Filter.Test == nil:
+	case *q.Filter.Test:
+		c.and("e.test")
+	default:
+		c.and("NOT e.test")
+	}
 	if q.Filter.Text != "" {
 		c.eventText(q.Filter.Text, key)
 	}
@@ -152,7 +159,10 @@ func (l *EventLog) Event(ctx context.Context, tenant posthorn.TenantID, id posth
 func reaches(ctx context.Context, tx pgx.Tx, e *posthorn.Event) ([]posthorn.EventReach, error) {
 	first, last := deliveryRange(e.ID)
 	rows, err := tx.Query(ctx, `
-WITH d AS (SELECT id, webhook_id, url, state, reason FROM deliveries WHERE id BETWEEN $2 AND $3 AND event_id = $4 AND tenant_id = $1),
+WITH d AS (
+  SELECT id, webhook_id, url, state, reason, attempts, created_at, status_code, error_class, finished_at,
+         (SELECT next_attempt_at FROM due WHERE delivery_id = deliveries.id AND (lease_token = 0 OR next_attempt_at <= now())) AS next_attempt_at
+    FROM deliveries WHERE id BETWEEN $2 AND $3 AND event_id = $4 AND tenant_id = $1),
 w AS (
   SELECT id, name, url, NULL::timestamptz AS deleted_at, created_at, events, application_id, state, state_reason, state_since, state_by,
          stopped_at, resumed_at
@@ -161,7 +171,8 @@ w AS (
   SELECT id, name, url, deleted_at, NULL, NULL, NULL, '', '', NULL, '', NULL, NULL FROM deleted_webhooks
    WHERE tenant_id = $1 AND (deleted_at >= $5 OR id IN (SELECT webhook_id FROM d)))
 SELECT w.id, w.name, w.url, w.deleted_at, w.created_at, w.events, w.application_id, w.state, w.state_reason, w.state_since, w.state_by,
-       w.stopped_at, w.resumed_at, d.id, d.url, d.state, d.reason
+       w.stopped_at, w.resumed_at, d.id, d.url, d.state, d.reason, d.attempts, d.created_at, d.next_attempt_at, d.status_code,
+       d.error_class, d.finished_at
   FROM w LEFT JOIN d ON d.webhook_id = w.id
  ORDER BY d.id IS NULL, w.deleted_at IS NOT NULL, lower(w.name), w.id`, e.TenantID.UUID(), first, last, e.ID.UUID(), e.ID.Time())
 	if err != nil {
@@ -175,9 +186,11 @@ func scanReach(row pgx.CollectableRow, e *posthorn.Event) (posthorn.EventReach, 
 	w := &r.Webhook
 	var deleted, created, since, stopped, resumed *time.Time
 	var application, delivery *uuid.UUID
-	var url, state, reason *string
+	var url, state, reason, class *string
+	var attempts, status *int
+	var made, next, finished *time.Time
 	err := row.Scan((*uuid.UUID)(&w.ID), &w.Name, &w.URL, &deleted, &created, &w.Events, &application, &w.Status.State, &w.Status.Reason,
-		&since, &w.Status.By, &stopped, &resumed, &delivery, &url, &state, &reason)
+		&since, &w.Status.By, &stopped, &resumed, &delivery, &url, &state, &reason, &attempts, &made, &next, &status, &class, &finished)
 	if err != nil {
 		return r, err
 	}
@@ -189,7 +202,15 @@ func scanReach(row pgx.CollectableRow, e *posthorn.Event) (posthorn.EventReach, 
 	if delivery != nil {
 		r.Delivery = &posthorn.Delivery{
 			ID: posthorn.DeliveryID(*delivery), TenantID: e.TenantID, WebhookID: w.ID, EventID: e.ID, Event: e.Type, URL: *url,
-			State: posthorn.DeliveryState(*state), Reason: *reason, Test: e.Test,
+			State: posthorn.DeliveryState(*state), Reason: *reason, Test: e.Test, Attempts: *attempts, CreatedAt: utc(made),
+			NextAttemptAt: utc(next),
+		}
+		r.FinishedAt = utc(finished)
+		if status != nil {
+			r.StatusCode = *status
+		}
+		if class != nil {
+			r.ErrorClass = posthorn.ErrorClass(*class)
 		}
 	}
 	return r, nil

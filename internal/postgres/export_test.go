@@ -74,3 +74,15 @@ func (db *DB) WithCleanUpLock(ctx context.Context, fn func() error) error {
 func (m *Maintenance) RunOnceAt(ctx context.Context, now time.Time) (MaintenanceReport, error) {
 	return m.runOnce(ctx, now)
 }
+
+// Turn is one second's work of a runner.
+func (r *ReplayRunner) Turn(ctx context.Context) (int, error) { return r.turn(ctx) }
+
+// Release leaves to others what a runner has in hand.
+func (r *ReplayRunner) Release(ctx context.Context) { r.release(ctx) }
+
+// HurryMissed makes ReplayMissed leave everything after its first batch to a bulk replay.
+func (s *DeliveryLog) HurryMissed() { s.missedBudget = 0 }
+
+// LookAt sets how many deliveries a query looks at.
+func (s *DeliveryLog) LookAt(n int) { s.scan = n }

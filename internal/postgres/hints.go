@@ -23,7 +23,7 @@ const (
 	hintTimeout = 5 * time.Second
 )
 
-// Hints tells the other processes on the same database that activity was recorded. A hint says nothing more, and one
+// Hints tells the other processes on the same database that activity was recorded, or deliveries made or finished. A hint says nothing more, and one
 // that is lost costs time only: what is true is in the tables.
 type Hints struct {
 	db     *DB

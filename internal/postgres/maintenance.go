@@ -20,8 +20,13 @@ const (
 	signInFailuresKept = 24 * time.Hour
 	// activityMinutesKept is how far back the overview's counts go: two months, the range before the longest one included.
 	activityMinutesKept = 62 * day
-	// webhookMinutesKept is the same for the counts of deliveries.
-	webhookMinutesKept = 62 * day
+	// replaysKept is how long bulk replays are listed after their end.
+	replaysKept = 90 * day
+	// webhookQuartersKept is the same for the counts of attempts, and webhookMinutesKept for what they are summed up from: as
+	// long as a webhook may fail before it is disabled, and more. webhookResponsesKept is a bit more than the longest range.
+	webhookQuartersKept  = 62 * day
+	webhookMinutesKept   = 8 * day
+	webhookResponsesKept = 32 * day
 )
 
 // MaintenanceReport says what a run did.
@@ -96,7 +101,12 @@ func (m *Maintenance) cleanUp(ctx context.Context, now time.Time, r *Maintenance
 			m.db.log.InfoContext(ctx, "expired rows deleted", slog.String("table", table), slog.Int64("rows", n))
 		}
 	}
+	rolled := m.db.rollUp(ctx, now)
+	errs = append(errs, rolled)
 	for _, c := range cleanings {
+		if c.rolled && rolled != nil {
+			continue
+		}
 		n, err := m.db.clean(ctx, c, now)
 		deleted(c.table, n, err)
 	}
@@ -115,20 +125,25 @@ type cleaning struct {
 	keep time.Duration
 	// rows selects the ctid of up to $2 rows older than $1.
 	rows string
+	// rolled says that the rows are summed up elsewhere, and stay as long as that fails.
+	rolled bool
 }
 
 // A row that another transaction is renewing is skipped, so that no cleaning waits and no renewed row is lost.
 var cleanings = []cleaning{
-	{"idempotency_keys", 0, `SELECT ctid FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`},
-	{"sessions", 0, `SELECT ctid FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`},
-	{"sign_in_failures", signInFailuresKept, `SELECT ctid FROM sign_in_failures WHERE last_at < $1 AND blocked_until < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`},
+	{"idempotency_keys", 0, `SELECT ctid FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
+	{"sessions", 0, `SELECT ctid FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
+	{"sign_in_failures", signInFailuresKept, `SELECT ctid FROM sign_in_failures WHERE last_at < $1 AND blocked_until < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
 	// Tenant by tenant, because that is how the primary key finds old minutes without reading the others.
 	{"activity_minutes", activityMinutesKept, `SELECT m.old FROM tenants t CROSS JOIN LATERAL (SELECT ctid AS old FROM activity_minutes
-		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`},
+		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`, false},
 	{"webhook_minutes", webhookMinutesKept, `SELECT m.old FROM tenants t CROSS JOIN LATERAL (SELECT ctid AS old FROM webhook_minutes
-		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`},
-	{"signing_secrets", 0, `SELECT ctid FROM signing_secrets WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`},
-	{"event_keys", 0, `SELECT ctid FROM event_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`},
+		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`, true},
+	{"webhook_quarters", webhookQuartersKept, `SELECT ctid FROM webhook_quarters WHERE quarter < $1 LIMIT $2`, false},
+	{"webhook_responses", webhookResponsesKept, `SELECT ctid FROM webhook_responses WHERE minute < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
+	{"signing_secrets", 0, `SELECT ctid FROM signing_secrets WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
+	{"replays", replaysKept, `SELECT ctid FROM replays WHERE finished_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
+	{"event_keys", 0, `SELECT ctid FROM event_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
 }
 
 // endings are the tables with a row for each delivery that ended in some way, which goes when the delivery has gone with its

@@ -22,6 +22,7 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 	db := testkit.DB(t)
 	tenant, user := uuid.New(), uuid.New()
 	now := time.Now()
+	neverSummedUp(t, db)
 	exec(t, db, `INSERT INTO tenants (id, name) VALUES ($1, 'n')`, tenant)
 	exec(t, db, `INSERT INTO users (id, tenant_id, email, name, role, password_hash) VALUES ($1, $2, 'a@b.c', 'n', 'owner', '')`, user, tenant)
 	exec(t, db, `INSERT INTO idempotency_keys (scope, key, response, expires_at)
@@ -36,12 +37,14 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 		SELECT $1, $2::timestamptz - d * interval '1 day', 0, 1, 0, 0, 0, 0, 0 FROM generate_series(0, 70) d`, tenant, now)
 	exec(t, db, `INSERT INTO webhook_minutes (webhook_id, minute, shard, tenant_id, succeeded, failed, dead, latency)
 		SELECT $1, $2::timestamptz - d * interval '1 day', 0, $1, 1, 0, 0, '{0}' FROM generate_series(0, 70) d`, tenant, now)
+	exec(t, db, `INSERT INTO webhook_responses (webhook_id, minute, shard, answer, attempts)
+		SELECT $1, $2::timestamptz - d * interval '1 day', 0, '503', 1 FROM generate_series(0, 70) d`, tenant, now)
 	exec(t, db, `INSERT INTO event_keys (tenant_id, key, event_id, expires_at)
 		SELECT $1, i::text, $1, $2::timestamptz + (i - 20) * interval '1 second' FROM generate_series(0, 29) i`, tenant, now)
 	exec(t, db, `INSERT INTO signing_secrets (id, tenant_id, secret, last_four, created_at, created_by, expires_at) VALUES
 		(gen_random_uuid(), $1, '', '', $2, '', $2::timestamptz - interval '1 second'),
 		(gen_random_uuid(), $1, '', '', $2, '', $2::timestamptz + interval '1 hour'), (gen_random_uuid(), $1, '', '', $2, '', NULL)`, tenant, now)
-	for _, table := range []string{"dead_letters (delivery_id, tenant_id, webhook_id, failed_at) VALUES ($1, $2, $2, now())", "cancelled_deliveries (delivery_id, tenant_id) VALUES ($1, $2)"} {
+	for _, table := range []string{"dead_letters (delivery_id, tenant_id, webhook_id, failed_at) VALUES ($1, $2, $2, now())", "cancelled_deliveries (delivery_id, tenant_id, webhook_id) VALUES ($1, $2, $2)"} {
 		exec(t, db, `INSERT INTO `+table, uuid.UUID(posthorn.NewEventID()), tenant)
 		exec(t, db, `INSERT INTO `+table, uuid.UUID{0: 1}, tenant) // of a day that was dropped long ago
 	}
@@ -52,7 +55,7 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 	}
 	for table, want := range map[string]struct{ deleted, left int64 }{
 		"idempotency_keys": {2500, 101}, "sessions": {1, 1}, "sign_in_failures": {1, 2}, "activity_minutes": {8, 63},
-		"webhook_minutes": {8, 63}, "event_keys": {20, 10}, "signing_secrets": {1, 2}, "dead_letters": {1, 1}, "cancelled_deliveries": {1, 1},
+		"webhook_minutes": {62, 9}, "webhook_quarters": {18, 122}, "webhook_responses": {38, 33}, "event_keys": {20, 10}, "signing_secrets": {1, 2}, "dead_letters": {1, 1}, "cancelled_deliveries": {1, 1},
 	} {
 		var left int64
 		if err := db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&left); err != nil {

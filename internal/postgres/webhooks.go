@@ -96,11 +96,12 @@ func (s *Webhooks) ListWebhooks(ctx context.Context, tenant posthorn.TenantID, f
 	return list, translate(s.pageOfWebhooks(ctx, &list, c, f), op)
 }
 
-// pageOfWebhooks reads the page of a list. A tenant has MaxWebhooks at most, so numbering them costs little.
+// pageOfWebhooks reads the page of a list, webhooks that fail first. The first argument of c is the tenant. A tenant has MaxWebhooks at most, so numbering them costs little.
 func (s *Webhooks) pageOfWebhooks(ctx context.Context, list *posthorn.WebhookList, c *conditions, f posthorn.WebhookFilter) error {
 	after, before, limit := c.arg(f.After.UUID()), c.arg(f.Before.UUID()), c.arg(nullZero(f.Limit))
-	rows, err := s.db.pool.Query(ctx, `WITH l AS MATERIALIZED (
-  SELECT w.id, row_number() OVER (ORDER BY array_position('{disabled,active,inactive}', w.state), lower(w.name), w.id) AS n
+	rows, err := s.db.pool.Query(ctx, `WITH f AS MATERIALIZED (`+failingSQL+`), l AS MATERIALIZED (
+  SELECT w.id, row_number() OVER (ORDER BY w.state <> 'active' OR w.id NOT IN (SELECT webhook_id FROM f),
+           array_position('{disabled,active,inactive}', w.state), lower(w.name), w.id) AS n
     FROM webhooks w WHERE `+c.where()+`),
  page AS (SELECT coalesce((SELECT greatest(0, n - 1 - coalesce(`+limit+`::int, n)) FROM l WHERE id = `+before+`),
                           (SELECT n FROM l WHERE id = `+after+`), 0) AS skipped)

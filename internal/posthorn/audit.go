@@ -71,3 +71,8 @@ func audit(tenant TenantID, actor Actor, action Action, subject string, before, 
 		ID: NewID[auditKind](), TenantID: tenant, Actor: actor, Action: action, Subject: subject, Before: before, After: after,
 	}
 }
+
+// SystemAudit is the entry of something that Posthorn did by itself.
+func SystemAudit(tenant TenantID, action Action, subject string, after map[string]any) AuditEntry {
+	return audit(tenant, System(), action, subject, nil, after)
+}

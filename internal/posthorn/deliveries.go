@@ -59,10 +59,9 @@ type DeliveryWriter interface {
 	// ReplayFailed makes deliveries of a webhook due again that failed for good since a time, and returns how many.
 	ReplayFailed(ctx context.Context, tenant TenantID, webhook WebhookID, since time.Time, entry AuditEntry) (int, error)
 	// ReplayMissed makes the deliveries that a webhook should have got in a stretch of time and did not, due now, and returns
-	// how many.
+	// how many. What takes too long for a request it leaves to a bulk replay, and does not count.
 	ReplayMissed(ctx context.Context, tenant TenantID, webhook WebhookID, m MissedRange, entry AuditEntry) (int, error)
-	// NoteAudit writes an entry about what changes nothing that is stored.
-	NoteAudit(ctx context.Context, entry AuditEntry) error
+	FormNotes
 }
 
 // The actions on deliveries.
@@ -92,11 +91,7 @@ func (ds *Deliveries) List(ctx context.Context, tenant TenantID, f DeliveryFilte
 	if err != nil {
 		return DeliveryPage{}, fmt.Errorf("list deliveries of %s: %w", tenant, err)
 	}
-	out := DeliveryPage{Entries: rows.Entries}
-	if n := len(rows.Entries); n > 0 {
-		out.PrevCursor, out.NextCursor = cursors(rows.HasNewer, rows.HasOlder, rows.Entries[0].ID, rows.Entries[n-1].ID)
-	}
-	return out, nil
+	return rows.page(q.Position), nil
 }
 
 // Get returns one entry of the log, or NotFound.

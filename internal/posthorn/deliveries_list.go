@@ -22,6 +22,12 @@ type DeliveryFilter struct {
 	ErrorClass  ErrorClass
 	// From and To bound the time of receipt of the event: From inclusive, To exclusive. A zero time is no bound.
 	From, To time.Time
+	// Application is the id or external id of the application that the event is of.
+	Application string
+	// Over selects what took longer at the latest attempt. Zero is no bound.
+	Over time.Duration
+	// MinAttempts is how many attempts there were at least. Zero is no bound.
+	MinAttempts int
 	// Test is nil for tests and the rest alike.
 	Test *bool
 	// Text is the id of an event, delivery or webhook, or the id that the producer gave the event.
@@ -61,6 +67,8 @@ const (
 	fieldLimit       = "limit"
 	fieldCursor      = "cursor"
 	fieldStatusCodes = "statusCode"
+	fieldOver        = "overMs"
+	fieldMinAttempts = "minAttempts"
 )
 
 func (f *DeliveryFilter) check(faults *fieldFaults) {
@@ -79,6 +87,19 @@ func (f *DeliveryFilter) check(faults *fieldFaults) {
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		faults.add(fieldFilterTo, "must be after from")
 	}
+	if f.Over < 0 {
+		faults.add(fieldOver, "must be a whole number of milliseconds")
+	}
+	if f.MinAttempts < 0 {
+		faults.add(fieldMinAttempts, "must be a whole number from 1")
+	}
+}
+
+// IsZero reports whether the filter lets everything through.
+func (f *DeliveryFilter) IsZero() bool {
+	return f.WebhookID.IsZero() && f.EventID.IsZero() && f.DeliveryID.IsZero() && len(f.Events) == 0 && len(f.Statuses) == 0 &&
+		f.StatusCodes.IsZero() && f.ErrorClass == ErrorNone && f.From.IsZero() && f.To.IsZero() && f.Application == "" &&
+		f.Over == 0 && f.MinAttempts == 0 && f.Test == nil && f.Text == ""
 }
 
 // Limits of pages.
@@ -114,6 +135,8 @@ type (
 type DeliveryQuery struct {
 	Filter   DeliveryFilter
 	Position DeliveryPosition
+	// Brief leaves out the data of events and the attempts.
+	Brief bool
 }
 
 // DeliveryRows is a page as it is stored.
@@ -121,12 +144,34 @@ type DeliveryRows struct {
 	Entries []LogEntry
 	// HasNewer and HasOlder say whether there is a page above and below.
 	HasNewer, HasOlder bool
+	// Reached is the last delivery that was looked at when looking ended before the page was full, zero otherwise: what no
+	// index answers is looked for among a bounded number of deliveries at a time. There is a page in that direction, though
+	// nothing may be on it.
+	Reached DeliveryID
 }
 
 // DeliveryPage is a page of the delivery log, newest first. The cursors are empty where there is no page.
 type DeliveryPage struct {
 	Entries                []LogEntry
 	NextCursor, PrevCursor string
+	// Reached is that of DeliveryRows.
+	Reached DeliveryID
+}
+
+// page puts the cursors to rows that were asked for from a position.
+func (r *DeliveryRows) page(from DeliveryPosition) DeliveryPage {
+	out := DeliveryPage{Entries: r.Entries, Reached: r.Reached}
+	if n := len(r.Entries); n > 0 {
+		out.PrevCursor, out.NextCursor = cursors(r.HasNewer, r.HasOlder, r.Entries[0].ID, r.Entries[n-1].ID)
+	}
+	switch {
+	case r.Reached.IsZero():
+	case from.Before.IsZero():
+		out.NextCursor = newCursor(r.Reached, false)
+	default:
+		out.PrevCursor = newCursor(r.Reached, true)
+	}
+	return out
 }
 
 // readPage checks what was asked for and finds where it is.

@@ -20,7 +20,8 @@ const MissedSlack = 30 * time.Second
 
 // ReplayMissed makes the deliveries that a webhook did not get while it was inactive or disabled, the latest time that it was
 // and by what it is subscribed to now. Where since is given, it gets every event from then on that it has no delivery of. They
-// are due at once; while the webhook is not active they wait. It returns how many there are, and is safe to repeat.
+// are due at once; while the webhook is not active they wait. It returns how many it made, and is safe to repeat. What takes longer
+// than a few seconds goes on by itself as a bulk replay, and is not counted.
 func (ds *Deliveries) ReplayMissed(ctx context.Context, actor Actor, tenant TenantID, id WebhookID, since time.Time) (int, error) {
 	now := databaseNow()
 	var m MissedRange

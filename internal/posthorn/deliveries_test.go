@@ -20,6 +20,7 @@ type fakeDeliveries struct {
 	queries []posthorn.DeliveryQuery
 	audit   []posthorn.AuditEntry
 	missed  []posthorn.MissedRange
+	forms   map[posthorn.IdempotencyKey]string
 	looks   int
 	// settle is when deliveries come to their end, after which they have succeeded.
 	settle time.Time
@@ -89,6 +90,20 @@ func (s *fakeDeliveries) ReplayMissed(ctx context.Context, _ posthorn.TenantID, 
 func (s *fakeDeliveries) NoteAudit(_ context.Context, entry posthorn.AuditEntry) error {
 	s.audit = append(s.audit, entry)
 	return nil
+}
+
+func (s *fakeDeliveries) NoteOnce(ctx context.Context, entry posthorn.AuditEntry, form *posthorn.IdempotencyKey, made string) (string, error) {
+	if form == nil {
+		return made, s.NoteAudit(ctx, entry)
+	}
+	if first, sent := s.forms[*form]; sent {
+		return first, nil
+	}
+	if s.forms == nil {
+		s.forms = map[posthorn.IdempotencyKey]string{}
+	}
+	s.forms[*form] = made
+	return made, s.NoteAudit(ctx, entry)
 }
 
 // deliveriesBench is the use cases on a log in memory, with one webhook.

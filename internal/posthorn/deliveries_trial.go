@@ -19,27 +19,45 @@ const (
 	trialLastLook  = 200 * time.Millisecond
 )
 
-// Test sends an event of any type of the catalogue to a webhook to try it out, whatever that is subscribed to and whatever its
-// state, and returns what came of it: one attempt. Without data it is the example of the type. What is not there yet when the
-// webhook's timeout has passed, or when the caller's time is nearly over, is returned pending. A wrong type or data is Invalid
-// with the field named.
+// Trial is a test that is asked for: an event of any type of the catalogue.
+type Trial struct {
+	// Event is the type.
+	Event string
+	// Data is the event's, nil for the example of the type.
+	Data *json.RawMessage
+	// Form makes a form that is sent twice test once, nil for what is no form.
+	Form *IdempotencyKey
+}
+
+// Test is Try for programs.
 func (ds *Deliveries) Test(
 	ctx context.Context, actor Actor, tenant TenantID, id WebhookID, event string, data *json.RawMessage,
 ) (LogEntry, error) {
+	return ds.Try(ctx, actor, tenant, id, Trial{Event: event, Data: data})
+}
+
+// Try sends an event to a webhook to try it out, whatever that is subscribed to and whatever its state, and returns what came
+// of it: one attempt. What is not there yet when the webhook's timeout has passed, or when the caller's time is nearly over, is
+// returned pending. A wrong type or data is Invalid with the field named.
+func (ds *Deliveries) Try(ctx context.Context, actor Actor, tenant TenantID, id WebhookID, t Trial) (LogEntry, error) {
 	w, err := ds.config.Webhooks.Webhook(ctx, tenant, id)
 	if err != nil {
 		return LogEntry{}, noWebhook(err, id)
 	}
-	e, err := ds.trial(ctx, &w.Webhook, event, data)
+	e, err := ds.trial(ctx, &w.Webhook, t.Event, t.Data)
 	if err != nil {
 		return LogEntry{}, err
 	}
-	delivery := DeliveryIDOf(e.ID, id)
 	// It is noted before it is sent, so that nothing is sent that is not.
-	entry := audit(tenant, actor, ActionWebhookTested, id.String(), nil, map[string]any{FieldEvent: event, "deliveryId": delivery.String()})
-	if err := ds.store.NoteAudit(ctx, entry); err != nil {
+	entry := audit(tenant, actor, ActionWebhookTested, id.String(), nil,
+		map[string]any{FieldEvent: t.Event, "deliveryId": DeliveryIDOf(e.ID, id).String()})
+	first, err := noteOnce(ctx, ds.store, entry, t.Form, e.ID)
+	if err != nil {
 		return LogEntry{}, fmt.Errorf("note the test of %s: %w", id, err)
 	}
+	// Publishing the event of the first time again changes nothing, and makes up for a process that ended before it did.
+	e.ID, e.OccurredAt = first, first.Time()
+	delivery := DeliveryIDOf(e.ID, id)
 	published, err := ds.config.Recorder.Publish(ctx, []Event{e})
 	if err != nil {
 		return LogEntry{}, fmt.Errorf("test %s with %s: %w", id, e.ID, err)

@@ -31,6 +31,8 @@ type EventFilter struct {
 	From, To time.Time
 	// Application is an application's id or external id.
 	Application string
+	// Test is nil for tests and the rest alike.
+	Test *bool
 	// Text is the id of an event or of one of its deliveries, or the id that the producer gave it.
 	Text string
 }
@@ -118,6 +120,11 @@ type EventReach struct {
 	Webhook WebhookSummary
 	// Delivery is nil when there is none.
 	Delivery *Delivery
+	// StatusCode and ErrorClass are those of the latest attempt.
+	StatusCode int
+	ErrorClass ErrorClass
+	// FinishedAt is when the delivery came to its end, zero while it is pending.
+	FinishedAt time.Time
 }
 
 // WebhookSummary is what says whether an event should have reached a webhook.

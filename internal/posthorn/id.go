@@ -30,6 +30,7 @@ type (
 	deliveryKind      struct{}
 	attemptKind       struct{}
 	signingSecretKind struct{}
+	replayKind        struct{}
 )
 
 func (tenantKind) prefix() string      { return "tenant" }
@@ -44,6 +45,7 @@ func (webhookKind) prefix() string       { return "wh" }
 func (deliveryKind) prefix() string      { return "whd" }
 func (attemptKind) prefix() string       { return "att" }
 func (signingSecretKind) prefix() string { return "sec" }
+func (replayKind) prefix() string        { return "rpl" }
 
 // The ids of the product, one type a concept, so that one cannot be passed for another.
 type (
@@ -69,6 +71,8 @@ type (
 	AttemptID = ID[attemptKind]
 	// SigningSecretID identifies a secret that deliveries are signed with, not the secret itself ("sec_…").
 	SigningSecretID = ID[signingSecretKind]
+	// ReplayID identifies a bulk replay ("rpl_…").
+	ReplayID = ID[replayKind]
 )
 
 // idDigits is the length of the base62 part: the fewest digits that hold 128 bits.
@@ -214,3 +218,9 @@ func ParseDeliveryID(s string) (DeliveryID, error) { return ParseID[deliveryKind
 
 // NewAttemptID makes an id from the current time.
 func NewAttemptID() AttemptID { return NewID[attemptKind]() }
+
+// NewReplayID makes an id from the current time.
+func NewReplayID() ReplayID { return NewID[replayKind]() }
+
+// ParseReplayID reads "rpl_…"; the error is ErrBadID.
+func ParseReplayID(s string) (ReplayID, error) { return ParseID[replayKind](s) }

@@ -143,6 +143,23 @@ func (f *fieldFaults) takeOver(e *Error, i int, batch bool) {
 // parse reads and checks one event of a request that began at a time. What it returns shares no memory with raw, which may be
 // a small part of a large body.
 func (p *Publisher) parse(ctx context.Context, tenant TenantID, raw []byte, began time.Time) (Event, error) {
+	e, err := p.read(ctx, tenant, raw, began)
+	if err != nil {
+		return e, err
+	}
+	fit, err := p.types.fit(ctx, tenant, e.Type, e.Data)
+	if err != nil {
+		return e, err
+	}
+	if fit.Rejected() {
+		return e, FieldError(Invalid, fieldData, "does not fit the schema of "+e.Type+": "+strings.Join(fit.Violations, "; "))
+	}
+	e.Misfits = fit.Violations
+	return e, nil
+}
+
+// read is parse without comparing the data with the schema.
+func (p *Publisher) read(ctx context.Context, tenant TenantID, raw []byte, began time.Time) (Event, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return Event{}, FieldError(Invalid, FieldEvent, "must be an object with event and data")
 	}
@@ -170,18 +187,7 @@ func (p *Publisher) parse(ctx context.Context, tenant TenantID, raw []byte, bega
 			in.faults.add(FieldApplicationID, "must be an application of this organisation")
 		}
 	}
-	if in.faults.fields != nil {
-		return e, in.faults.err()
-	}
-	fit, err := p.types.fit(ctx, tenant, e.Type, e.Data)
-	if err != nil {
-		return e, err
-	}
-	if fit.Rejected() {
-		return e, FieldError(Invalid, fieldData, "does not fit the schema of "+e.Type+": "+strings.Join(fit.Violations, "; "))
-	}
-	e.Misfits = fit.Violations
-	return e, nil
+	return e, in.faults.err()
 }
 
 func (p *inputParser) eventType() string {

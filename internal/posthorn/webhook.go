@@ -211,8 +211,8 @@ func (f *fieldFaults) plain(field, text string) {
 
 // WebhookList is what a filter selects: all of it, or one page.
 type WebhookList struct {
-	// Webhooks come with what needs attention first: disabled ones, then active, then inactive, each by name. The values of
-	// their headers are left out.
+	// Webhooks come with what needs attention first: those that fail, disabled ones, then active, then inactive, each by name.
+	// The values of their headers are left out.
 	Webhooks []Webhook
 	// Skipped is how many of the selected ones stand before the page.
 	Skipped int

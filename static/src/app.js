@@ -5,7 +5,6 @@ const doc = document;
 const one = (selector, root = doc) => root.querySelector(selector);
 const all = (selector, root = doc) => [...root.querySelectorAll(selector)];
 const on = (type, handler, capture) => doc.addEventListener(type, handler, capture);
-const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
 
 /** Storage that may be full, blocked or absent. */
 const remember = (key, value) => { try { value ? localStorage.setItem(key, value) : localStorage.removeItem(key); } catch { /* not kept */ } };
@@ -187,7 +186,23 @@ function sift(field) {
 on('input', ({ target }) => {
   if (target.matches('[data-sift]')) sift(target);
   else if (target.form?.matches('[data-guard]')) target.form.dataset.dirty = '1';
+  if (target.matches('[data-json]')) { clearTimeout(jsonTimer); jsonTimer = setTimeout(checkJSON, 400, target); }
 });
+
+let jsonTimer;
+/** Says of a document that is being typed what keeps it from being a JSON object. The server looks again. */
+function checkJSON(field) {
+  let words = '';
+  try {
+    const value = JSON.parse(field.value);
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) words = 'An event’s data is an object, in braces.';
+  } catch (error) {
+    words = `Not JSON yet: ${error.message}.`;
+  }
+  const note = one(field.dataset.json);
+  if (note.textContent !== words) note.textContent = words;
+  field.setAttribute('aria-invalid', String(!!words));
+}
 on('keydown', (event) => event.key === 'Enter' && event.target.matches?.('[data-sift]') && event.preventDefault());
 on('change', ({ target }) => {
   if (!target.matches('[data-shortcuts]')) return;
@@ -204,7 +219,7 @@ on('submit', (event) => {
     return;
   }
   form.dataset.sent = '1';
-  setTimeout(release, 10000, form); // a download or a stopped request leaves the page where it is
+  setTimeout(release, Number(form.dataset.patience) || 10000, form); // a download or a stopped request leaves the page where it is
   const button = event.submitter || one('button[type=submit]', form);
   if (button) { button.dataset.busy = '1'; button.setAttribute('aria-disabled', 'true'); }
 });
@@ -273,7 +288,9 @@ setInterval(tick, 5000);
 // ---- Live feed ----------------------------------------------------------------------------------------------------------------
 
 // The stream only says that something changed; the rows come by an ordinary request. #results carries the URLs: data-stream,
-// data-refresh-url, data-new-url, its own data-url, and data-first-page when no newer page exists.
+// data-refresh-url, data-new-url, its own data-url, and data-first-page when no newer page exists. Where rows change, too, the stream
+// names them: those that are there are read again from data-rows-url, part by part, and never move. What is about one object has its
+// id in data-watch and asks for itself when htmx triggers "changed".
 let source;
 let tries = 0;
 let downSince = 0;
@@ -287,6 +304,7 @@ let lastWords = 0;
 let wordsTimer;
 
 const feed = () => one('[data-stream]');
+const silent = '[data-stream], [data-watch], #new-pill, #changed'; // what asks by itself
 const paused = () => recall('live') === 'off';
 
 function paint() {
@@ -310,8 +328,9 @@ function connect() {
   if (!feed() || paused() || asleep || signedOut) return;
   const mine = new EventSource(feed().dataset.stream);
   source = mine;
-  mine.onopen = () => { tries = 0; downSince = 0; paint(); if (missed) check(); missed = false; };
+  mine.onopen = () => { tries = 0; downSince = 0; paint(); if (missed) { check(); took({ changed: [], more: true }); } missed = false; };
   mine.onmessage = check;
+  mine.addEventListener('changed', (event) => took(JSON.parse(event.data)));
   mine.onerror = () => {
     // The server ends a stream every minute or so; only a failing reconnection is worth a word.
     const refused = mine.readyState === EventSource.CLOSED;
@@ -343,9 +362,32 @@ function check() {
   checkTimer ||= setTimeout(() => {
     checkTimer = 0;
     const root = feed();
-    if (!root || signedOut) return;
+    if (!root?.dataset.newUrl || signedOut) return;
     if (mayInsert(root)) htmx.ajax('GET', root.dataset.refreshUrl, { source: root, target: root, swap: 'outerHTML' });
     else htmx.ajax('GET', root.dataset.newUrl, { source: '#new-pill', target: '#new-pill', swap: 'innerHTML' });
+  }, 300);
+}
+
+let changedIds = new Set();
+let changedMore = false;
+let changedTimer;
+
+/** Gathers what changed and reads it again soon; with more, everything that is not finished may have. */
+function took({ changed, more }) {
+  changed.forEach((id) => changedIds.add(id));
+  changedMore ||= Boolean(more);
+  changedTimer ||= setTimeout(() => {
+    changedTimer = 0;
+    const [ids, rest] = [changedIds, changedMore];
+    changedIds = new Set();
+    changedMore = false;
+    if (signedOut) return;
+    for (const el of all('[data-watch]')) if (rest || ids.has(el.dataset.watch)) htmx.trigger(el, 'changed');
+    const url = feed()?.dataset.rowsUrl;
+    const rows = all('tr[data-delivery]').map((row) => row.dataset).filter((row) => ids.has(row.delivery) || (rest && 'unfinished' in row));
+    if (!url || !rows.length) return;
+    const query = new URLSearchParams(rows.map((row) => ['id', row.delivery]));
+    htmx.ajax('GET', `${url}?${query}`, { source: '#changed', target: '#changed', swap: 'none' });
   }, 300);
 }
 
@@ -360,7 +402,8 @@ function tookList(root, asker) {
   if (asker.matches('[data-stream]')) {
     const fresh = all('.row-new', root);
     const critical = fresh.filter((row) => row.dataset.risk === 'critical').length;
-    if (fresh.length) say(plural(fresh.length, 'new record') + (critical ? `, ${critical} critical` : ''));
+    const { noun = 'record', nouns = 'records' } = root.dataset;
+    if (fresh.length) say(`${fresh.length} new ${fresh.length === 1 ? noun : nouns}` + (critical ? `, ${critical} critical` : ''));
     return;
   }
   // The server's spelling of the filters: the same list has one address.
@@ -386,6 +429,10 @@ on('visibilitychange', () => {
 on('htmx:configRequest', ({ detail: { elt, formData } }) => {
   if (elt.closest('#filters')) [...formData].forEach(([key, value]) => value || formData.delete(key)); // empty fields stay out of the address
 });
+// What a page asks for by itself waits while nobody looks, and ends when nobody is signed in any more.
+on('htmx:beforeRequest', (event) => {
+  if ((doc.hidden || signedOut) && event.detail.elt.matches('[data-poll]')) event.preventDefault();
+});
 on('htmx:beforeRequest', ({ detail: { elt, target } }) => {
   target.setAttribute('aria-busy', 'true');
   if (target.id === 'dialog-slot') rememberOpener(elt);
@@ -402,7 +449,7 @@ on('htmx:afterRequest', ({ detail: { elt, target } }) => {
 on('htmx:beforeSwap', ({ detail }) => {
   const { target, serverResponse, requestConfig, xhr } = detail;
   // A refresh that failed leaves the reader's list alone; the next one heals it.
-  if (xhr?.status >= 400 && requestConfig.elt.matches('[data-stream], #new-pill')) detail.shouldSwap = false;
+  if (xhr?.status >= 400 && requestConfig.elt.matches('[data-stream], #new-pill, [data-poll]')) detail.shouldSwap = false;
   if (target?.id === 'drawer-slot') target.dataset.still = drawer() && serverResponse ? '1' : '';
 });
 on('htmx:afterSwap', ({ target: swapped, detail: { target, requestConfig } }) => {
@@ -416,6 +463,10 @@ on('htmx:afterSwap', ({ target: swapped, detail: { target, requestConfig } }) =>
   } else if (target.id === 'headers') {
     swapped.closest('[data-guard]').dataset.dirty = '1';
   } else if (target.id === 'results' && swapped.id === 'results') tookList(swapped, requestConfig.elt);
+  else if (swapped.querySelector?.('[data-announce]')) {
+    announce(one('[data-announce]', swapped).textContent);
+    one('[data-reveal]', swapped)?.scrollIntoView({ block: 'nearest' }); // on a phone it is below the form
+  }
 });
 on('htmx:responseError', ({ detail: { xhr, elt, target } }) => {
   if (target?.id === 'drawer-slot') drawer()?.close();
@@ -424,11 +475,11 @@ on('htmx:responseError', ({ detail: { xhr, elt, target } }) => {
     disconnect();
     const dialog = one('#signed-out');
     if (dialog) openDialog(dialog);
-  } else if (!elt.matches('[data-stream], #new-pill')) toast(`Not loaded: the server answered ${xhr.status}. Try again.`);
+  } else if (!elt.matches('[data-stream], #new-pill, [data-poll]')) toast(`Not loaded: the server answered ${xhr.status}. Try again.`);
 });
 on('htmx:sendError', ({ detail: { elt, target } }) => {
   if (target?.id === 'drawer-slot') drawer()?.close();
-  if (!elt.matches('[data-stream], #new-pill')) toast('Posthorn did not answer. Check the connection and try again.');
+  if (!elt.matches('[data-stream], #new-pill, [data-poll]')) toast('Posthorn did not answer. Check the connection and try again.');
 });
 on('htmx:historyCacheMissLoadError', () => location.reload());
 on('htmx:load', start);

@@ -120,7 +120,7 @@ func (v Viewer) nav() []navLink {
 		{NavSettings, "Settings", ui.IconSettings, path.SettingsProfile, ""},
 	}
 	if v.Admin {
-		links = slices.Insert(links, 1, navLink{NavWebhooks, "Webhooks", ui.IconWebhook, path.Webhooks, "g w"}, navLink{NavEvents, "Events", ui.IconInbox, path.EventCatalogue, "g e"})
+		links = slices.Insert(links, 1, navLink{NavWebhooks, "Webhooks", ui.IconWebhook, path.Webhooks, "g w"}, navLink{NavEvents, "Events", ui.IconInbox, path.Events, "g e"})
 		links = append([]navLink{{NavOverview, "Overview", ui.IconHome, path.Home, "g o"}}, links...)
 	}
 	return links

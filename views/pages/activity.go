@@ -47,6 +47,8 @@ type RecordProps struct {
 	Record posthorn.ActivityRecord
 	// Neighbours are the records above and below it in the filtered feed.
 	Neighbours posthorn.ActivityNeighbours
+	// Caused are the events that it caused, with their deliveries; none for readers who may not know of them.
+	Caused []posthorn.CausedEvent
 	// Values are the filters of the feed behind the drawer.
 	Values   url.Values
 	ShowUser bool

@@ -14,8 +14,10 @@ type OverviewProps struct {
 	Range    string
 	Window   posthorn.OverviewRange
 	Overview posthorn.ActivityOverview
-	Location *time.Location
-	Now      time.Time
+	// Deliveries is how sending fares.
+	Deliveries posthorn.DeliveryOverview
+	Location   *time.Location
+	Now        time.Time
 	// IngestURL is where workers post, in full, for the steps of a new tenant.
 	IngestURL string
 }

@@ -262,7 +262,7 @@ func TestQuietRangeSaysSo(t *testing.T) {
 	}
 }
 
-func TestNewTenantIsLedToItsFirstRecord(t *testing.T) {
+func TestNewTenantIsLedToItsFirstDelivery(t *testing.T) {
 	t.Parallel()
 
 	p := overview()
@@ -273,14 +273,27 @@ func TestNewTenantIsLedToItsFirstRecord(t *testing.T) {
 	if steps.Length() != 3 {
 		t.Fatalf("%d steps, want 3", steps.Length())
 	}
-	wantText(t, steps.Eq(0).Find("h3"), "Sign in (done)")
-	wantAttr(t, steps.Eq(1), "aria-current", "step")
-	command := the(t, steps.Eq(1), "pre#first-record").Text()
+	wantAttr(t, steps.Eq(0), "aria-current", "step")
+	the(t, steps.Eq(0), `a[href="`+path.WebhookNew+`"]`)
+	command := the(t, steps.Eq(2), "pre#first-record").Text()
 	for _, part := range []string{"curl -X POST " + p.IngestURL + " ", "X-Activity-Webhook-Secret: $ACTIVITY_WEBHOOK_SECRET", `"activityType": "kya"`} {
 		if !strings.Contains(command, part) {
 			t.Errorf("the command lacks %q: %s", part, command)
 		}
 	}
-	the(t, steps.Eq(1), `[data-copy-from="#first-record"]`)
+	the(t, steps.Eq(2), `[data-copy-from="#first-record"]`)
 	the(t, steps.Eq(2), `a[href="`+path.Activity+`"]`)
+
+	id := posthorn.NewWebhookID()
+	p.Deliveries = posthorn.DeliveryOverview{
+		States:   map[posthorn.WebhookState]int{posthorn.WebhookActive: 1},
+		Webhooks: []posthorn.WebhookFare{{Webhook: posthorn.Webhook{ID: id}}},
+	}
+	steps = overviewMain(t, p).Find("ol > li")
+	wantText(t, steps.Eq(0).Find("h3"), "Create a webhook (done)")
+	the(t, steps.Eq(1), `a[href="`+path.WebhookTest(id.String())+`"]`)
+	p.Deliveries.Tested = true
+	steps = overviewMain(t, p).Find("ol > li")
+	wantText(t, steps.Eq(1).Find("h3"), "Send a test (done)")
+	wantAttr(t, steps.Eq(2), "aria-current", "step")
 }

@@ -13,51 +13,16 @@ import (
 	"posthorn/views/ui"
 )
 
-// overviewStretch names a range in words: "Last 24 hours", "the 24 hours before".
-type overviewStretch struct{ key, words string }
-
-// overviewStretches are the ranges in the order in which they are offered.
-var overviewStretches = []overviewStretch{{"1h", "hour"}, {"24h", "24 hours"}, {"7d", "7 days"}, {"30d", "30 days"}}
-
-// overviewDefault is the range of the address without one.
-const overviewDefault = "24h"
-
 // minuteLayout is how the bounds of a stretch stand in the address of the feed, in the zone of the reader.
 const minuteLayout = "2006-01-02T15:04"
 
-func (p OverviewProps) words() string {
-	for _, s := range overviewStretches {
-		if s.key == p.Range {
-			return s.words
-		}
-	}
-	return p.Range
-}
+// stretch is the time that the page covers.
+func (p OverviewProps) stretch() stretch { return stretch{p.Range, p.Window, p.Location, p.Now} }
 
-// lead says which stretch the page shows.
-func (p OverviewProps) lead() string {
-	return "Last " + p.words() + ", since " + p.in(p.Window.From()).Format("2 Jan, 15:04 MST")
-}
-
-func (p OverviewProps) ranges() []ui.SegmentedLink {
-	links := make([]ui.SegmentedLink, 0, len(overviewStretches))
-	for _, s := range overviewStretches {
-		link := ui.SegmentedLink{Label: s.key, URL: path.Home, Current: s.key == p.Range}
-		if s.key != overviewDefault {
-			link.URL = path.With(path.Home, url.Values{FilterRange: {s.key}})
-		}
-		links = append(links, link)
-	}
-	return links
-}
+func (p OverviewProps) words() string { return p.stretch().words() }
 
 // in is a moment as the reader's clock shows it.
-func (p OverviewProps) in(t time.Time) time.Time {
-	if p.Location == nil {
-		return t.UTC()
-	}
-	return t.In(p.Location)
-}
+func (p OverviewProps) in(t time.Time) time.Time { return p.stretch().in(t) }
 
 // feedURL is the feed from the start of the range, filtered as well, so that it lists what was counted.
 func (p OverviewProps) feedURL(filters url.Values) string {

@@ -73,7 +73,7 @@ func Search(p SearchProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "</div><p class=\"hint\" id=\"search-hint\">The id of a record opens it. Anything else is looked for in the activity: transaction hash, address, entity id or name, request id.</p></form>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "</div><p class=\"hint\" id=\"search-hint\">The id of a record, webhook, delivery or event opens it. Anything else is looked for in the activity: transaction hash, address, entity id or name, request id.</p></form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -71,6 +71,8 @@ type WebhookListProps struct {
 	Any          bool
 	Types        []posthorn.EventType
 	Applications []posthorn.Application
+	// Stats say how the shown webhooks fare on the last day.
+	Stats map[posthorn.WebhookID]posthorn.WebhookStats
 	// Previous and Next are the webhooks that the neighbouring pages begin above and below, zero at the ends.
 	Previous, Next posthorn.WebhookID
 	// FormKey makes each copy once.
@@ -91,6 +93,12 @@ type WebhookPageProps struct {
 	Now      time.Time
 	// Secret is a secret that is shown over the page, nil for none.
 	Secret *WebhookSecretProps
+	// Health is how the endpoint does.
+	Health posthorn.EndpointHealth
+	// Figures are those of the overview, nil on other pages.
+	Figures *WebhookFiguresProps
+	// Missed is what it did not get while it was not active and may be sent now, nil for nothing.
+	Missed *posthorn.Missed
 }
 
 // WebhookSecretProps is a signing secret at the only moment at which it is shown.

@@ -56,6 +56,9 @@ func (p WebhookPageProps) stateCallout() ui.CalloutProps {
 	since := "since " + until(s.Since, p.Location)
 	switch s.State {
 	case posthorn.WebhookActive:
+		if callout, trouble := p.troubleCallout(); trouble {
+			return callout
+		}
 		text := upperFirst(since) + "."
 		if s.By != "" {
 			text = upperFirst(since) + ", by " + s.By + "."

@@ -158,7 +158,7 @@ func TestTheListShowsApplicationsWhereThereAreAny(t *testing.T) {
 	p.Applications = []posthorn.Application{{ID: posthorn.NewApplicationID(), Name: "Web"}}
 	the(t, parsed(t, WebhookList(p)).Selection, "#results th:contains(Application)")
 	items := page.Find("#menu-" + w.ID.String() + " .menu-item").Map(func(_ int, item *goquery.Selection) string { return folded(item) })
-	if diff := cmp.Diff([]string{"Settings", "Deactivate…", "Duplicate", "Delete…"}, items); diff != "" {
+	if diff := cmp.Diff([]string{"Send test", "Settings", "Deactivate…", "Duplicate", "Delete…"}, items); diff != "" {
 		t.Error(diff)
 	}
 }

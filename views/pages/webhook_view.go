@@ -93,6 +93,8 @@ func (p WebhookPageProps) tabs(current string) ui.TabsProps {
 	tabs := ui.TabsProps{Label: p.Webhook.Name, Items: []ui.Tab{
 		{Label: "Overview", URL: path.Webhook(id), Key: "1"},
 		{Label: "Settings", URL: path.WebhookSettings(id), Key: "2"},
+		{Label: tabLogs, URL: path.WebhookLog(id), Key: "3"},
+		{Label: "Test", URL: path.WebhookTest(id), Key: "4"},
 	}}
 	for i := range tabs.Items {
 		tabs.Items[i].Current = tabs.Items[i].Label == current
@@ -173,10 +175,13 @@ func (p WebhookListProps) columns() []ui.Column {
 		{Label: "Events", Class: "max-md:hidden"},
 	}
 	if len(p.Applications) > 0 {
-		columns = append(columns, ui.Column{Label: "Application", Class: "max-lg:hidden"})
+		columns = append(columns, ui.Column{Label: "Application", Class: "max-xl:hidden"})
 	}
 	return append(columns,
-		ui.Column{Label: "Last changed", Class: "max-lg:hidden"},
+		ui.Column{Label: "24 hours", Class: "max-lg:hidden"},
+		ui.Column{Label: "Success", Class: "max-md:hidden", Number: true},
+		ui.Column{Label: "p95", Class: "max-lg:hidden", Number: true},
+		ui.Column{Label: "Last delivery", Class: "max-lg:hidden"},
 		ui.Column{Label: "Actions", Class: "max-md:hidden", Hidden: true},
 	)
 }

@@ -204,7 +204,7 @@ func SegmentedLinks(p SegmentedLinksProps) templ.Component {
 			templ_7745c5c3_Var9 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var10 = []any{"segmented", templ.KV("max-sm:w-full max-sm:[&>a]:flex-1 max-sm:[&>a]:justify-center max-sm:[&>a]:px-1", p.Fill)}
+		var templ_7745c5c3_Var10 = []any{"segmented", templ.KV("max-sm:w-full max-sm:[&>a]:flex-1 max-sm:[&>a]:justify-center max-sm:[&>a]:px-1 max-sm:[&>a]:whitespace-nowrap", p.Fill)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var10...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
