@@ -60,7 +60,12 @@ torture: ## Look for lost deliveries while processes and PostgreSQL are killed
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers for a minute each
-	go test -run '^$$' -fuzz FuzzParseActivity -fuzztime 1m ./internal/posthorn
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m $$package || exit 1; \
+		done; \
+	done
 
 .PHONY: clean
 clean: ## Remove what was built; the data in var/ stays

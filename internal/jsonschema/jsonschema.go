@@ -23,7 +23,8 @@ import (
 const (
 	// location is what the library calls a schema. The host cannot exist (RFC 2606).
 	location = "https://posthorn.invalid/schema"
-	// maxSchemas bounds the subschemas of a schema: compiling takes time that grows with their square.
+	// maxSchemas bounds the subschemas of a schema, which are objects and booleans: compiling takes time that grows with their
+	// square.
 	maxSchemas = 2000
 	// maxSteps bounds one comparison, in subschemas applied to a value. Schemas of a few lines can ask for 2^100 of them.
 	maxSteps = 200_000
@@ -45,8 +46,8 @@ func (Compiler) CompileSchema(raw json.RawMessage) (posthorn.CompiledSchema, err
 	if place, found := unfitNumber(doc, nil); found {
 		return nil, fmt.Errorf("must be a JSON Schema: %s is a number beyond the range of a double", pointer(place))
 	}
-	if bytes.Count(raw, []byte("{")) > maxSchemas {
-		return nil, fmt.Errorf("must have at most %d objects in it", maxSchemas)
+	if bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("true"))+bytes.Count(raw, []byte("false")) > maxSchemas {
+		return nil, fmt.Errorf("must have at most %d objects and booleans in it", maxSchemas)
 	}
 	s := &schema{}
 	c := jsonschema.NewCompiler()

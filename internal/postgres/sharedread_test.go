@@ -33,6 +33,7 @@ func TestThoseWhoAskAtTheSameTimeShareAQueryThatBeginsAfterThem(t *testing.T) {
 			ask(1)
 		}
 		work.Wait()
+		synctest.Wait()
 		if queries != 2 {
 			t.Errorf("%d queries for 11 calls, want 2", queries)
 		}
