@@ -236,9 +236,15 @@ func TestTheVisitsCoverTheRouteTable(t *testing.T) {
 // Whatever package path can name must be there, so each of its names must stand for an address that is visited.
 func TestEveryNameOfPackagePathResolves(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "../views/path/path.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	names := map[string]bool{}
+	for _, source := range []string{"path.go", "deliveries.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), "../views/path/"+source, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range file.Scope.Objects {
+			names[name] = true
+		}
 	}
 	addresses := map[string]string{
 		"Home": path.Home, "Login": path.Login, "Logout": path.Logout, "Setup": path.Setup, "Search": path.Search, "Activity": path.Activity,
@@ -258,11 +264,19 @@ func TestEveryNameOfPackagePathResolves(t *testing.T) {
 		"WebhookDuplicate": path.WebhookDuplicate("wh_1"), "WebhookDelete": path.WebhookDelete("wh_1"),
 		"WebhookRotateSecret": path.WebhookRotateSecret("wh_1"), "WebhookRetireSecrets": path.WebhookRetireSecrets("wh_1"),
 		"API": path.API + "event-types", "APIWebhooks": path.APIWebhooks, "APIDeliveries": path.APIDeliveries, "APIEvents": path.APIEvents,
-		"Metrics": path.Metrics,
-		"With":    path.With(path.Activity, url.Values{"q": {"a"}}),
+		"Metrics":     path.Metrics,
+		"DeliveryLog": path.DeliveryLog, "DeliveryLogNew": path.DeliveryLogNew, "DeliveryLogRows": path.DeliveryLogRows,
+		"DeliveryLogStream": path.DeliveryLogStream, "DeliveryLogExportCSV": path.DeliveryLogExportCSV,
+		"DeliveryLogExportNDJSON": path.DeliveryLogExportNDJSON, "DeliveryLogReplay": path.DeliveryLogReplay,
+		"WebhookLog": path.WebhookLog("wh_1"), "WebhookTest": path.WebhookTest("wh_1"), "WebhookMissed": path.WebhookMissed("wh_1"),
+		"Events": path.Events, "EventNew": path.EventNew, "Event": path.Event("evt_1"), "Delivery": path.Delivery("whd_1"),
+		"DeliveryAttempt": path.DeliveryAttempt("whd_1", 1), "DeliveryNews": path.DeliveryNews("whd_1"), "DeliveryBody": path.DeliveryBody("whd_1"),
+		"DeliveryReplay": path.DeliveryReplay("whd_1"), "DeliveryStop": path.DeliveryStop("whd_1"), "Attention": path.Attention,
+		"Replays": path.Replays, "Replay": path.Replay("rpl_1"), "ReplayCancel": path.ReplayCancel("rpl_1"),
+		"With": path.With(path.Activity, url.Values{"q": {"a"}}),
 	}
 	s := sitekit.Start(t)
-	for name := range file.Scope.Objects {
+	for name := range names {
 		target, known := addresses[name]
 		switch {
 		case !ast.IsExported(name) || name == "Local": // Local makes no address

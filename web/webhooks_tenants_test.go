@@ -26,7 +26,7 @@ import (
 var toLoopback = []string{"POSTHORN_ALLOW_HTTP_TARGETS=true", "POSTHORN_ALLOW_TARGET_CIDRS=127.0.0.0/8"}
 
 // property is what a tenant has behind the addresses with an id in them.
-type property struct{ webhook, delivery, event, key, activity string }
+type property struct{ webhook, delivery, event, key, activity, replay string }
 
 // withProperty runs a site whose first tenant has one of everything.
 func withProperty(t *testing.T) (*sitekit.Site, property) {
@@ -39,8 +39,10 @@ func withProperty(t *testing.T) (*sitekit.Site, property) {
 	})
 	event := publish(t, s, s.Owner.APIKey)
 	delivery := selectOne[[16]byte](t, s, `SELECT id FROM deliveries WHERE webhook_id = $1`, w.ID.UUID())
+	replay := selectOne[[16]byte](t, s, `INSERT INTO replays (id, tenant_id, kind, filter, cursor, until, rate, total, total_more, state, created_at, created_by)
+ SELECT gen_random_uuid(), tenant_id, 'filter', '{}', id, id, 1, 0, false, 'finished', now(), 'Amara' FROM deliveries LIMIT 1 RETURNING id`)
 	return s, property{
-		webhook: w.ID.String(), delivery: posthorn.DeliveryID(delivery).String(), event: event,
+		replay: posthorn.ReplayID(replay).String(), webhook: w.ID.String(), delivery: posthorn.DeliveryID(delivery).String(), event: event,
 		key: makeKey(t, s, posthorn.ScopeRead).ID.String(), activity: s.PostActivity(nil),
 	}
 }
@@ -65,7 +67,7 @@ func (p property) behind(r web.Route) string {
 	for prefix, id := range map[string]string{
 		path.Webhooks + "/:id": p.webhook, path.APIWebhooks + "/:id": p.webhook, path.APIDeliveries + "/:id": p.delivery,
 		path.APIEvents + "/:id": p.event, path.APIKeys + "/:id": p.key, path.Activity + "/:id": p.activity,
-		path.Event(":id"): p.event, path.Delivery(":id"): p.delivery,
+		path.Event(":id"): p.event, path.Delivery(":id"): p.delivery, path.Replay(":id"): p.replay,
 	} {
 		if r.Path == prefix || strings.HasPrefix(r.Path, prefix+"/") {
 			return id
