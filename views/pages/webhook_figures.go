@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"strconv"
 	"net/url"
 	"time"
 
@@ -55,7 +56,7 @@ func (p WebhookPageProps) waiting() ui.StatProps {
 func (p WebhookPageProps) figures() []ui.StatProps {
 	figures := p.stretch().figures(&p.Figures.Stats, p.waiting(), p.log())
 	if p.Figures.Stats.Total() > 0 {
-		figures[2].Note += " · timeout " + ui.Milliseconds(p.Webhook.Timeout)
+		figures[2].Note += " · timeout " + strconv.Itoa(int(p.Webhook.Timeout.Seconds())) + " s"
 	}
 	return figures
 }
