@@ -1,8 +1,8 @@
 package pages
 
 import (
-	"strconv"
 	"net/url"
+	"strconv"
 	"time"
 
 	"posthorn/internal/posthorn"
