@@ -105,7 +105,7 @@ func TestTheFirstOwnerIsMadeInTheBrowser(t *testing.T) {
 	p.At(path.Home)
 	p.Visible("#nav", "Meridian Pay")
 	p.Visible("#nav", "Amara Okafor")
-	p.Visible("h2", "Three steps to the first record")
+	p.Visible("h2", "Three steps to the first delivery")
 }
 
 func TestThePasswordIsChangedAndOtherBrowsersAreSignedOut(t *testing.T) {

@@ -17,6 +17,7 @@ func TestThePagesOfReplaysAreAccessibleAndFit(t *testing.T) {
 	failDeliveries(t, s, &w.Webhook, 120, 503)
 	failDeliveries(t, s, &w.Webhook, 4, 404)
 	s.PostActivity(nil)
+	failDeliveries(t, s, &w.Webhook, 2, 500) // these no replay takes away
 	c := s.SignedIn()
 	started := func(filter string, rate string) string {
 		form := filled(t, c.Get(path.DeliveryLogReplay+"?"+filter).HTML(t), "main form")
@@ -29,7 +30,7 @@ func TestThePagesOfReplaysAreAccessibleAndFit(t *testing.T) {
 	p := person(t, s)
 	p.Allow("POST " + path.DeliveryLogReplay + ": 422")
 	examine(t, p,
-		at("replay-question", path.DeliveryLogReplay+"?statusCode=503&event=submission.created"),
+		at("replay-question", path.DeliveryLogReplay+"?statusCode=500&event=submission.created"),
 		at("replay-question-nothing", path.DeliveryLogReplay+"?statusCode=418"),
 		at("replay-running", running),
 		at("replay-cancelled", cancelled),
@@ -37,7 +38,7 @@ func TestThePagesOfReplaysAreAccessibleAndFit(t *testing.T) {
 		at("attention", path.Attention),
 		at("missed", path.WebhookMissed(w.ID.String())),
 		view{name: "replay-question-error", open: func(p *browserkit.Page) {
-			p.Goto(path.DeliveryLogReplay + "?statusCode=503")
+			p.Goto(path.DeliveryLogReplay + "?statusCode=500")
 			p.Fill("#rate", "9000")
 			p.Click("main button", "Replay")
 			p.Visible("[aria-invalid=true]")
