@@ -136,9 +136,11 @@ func TestARecordShowsItsDocumentsAsTreesThatFoldAndTextsThatCopy(t *testing.T) {
 		drawer + " [data-copy]": "cafe0001",
 		drawer + " section[aria-labelledby=json-response-title] [data-copy-from]": payload,
 	} {
-		p.Click(button)
-		p.Visible(button + ".copied")
-		p.Wait("(want) => navigator.clipboard.readText().then((text) => text === want)", want)
+		copying(func() {
+			p.Click(button)
+			p.Visible(button + ".copied")
+			p.Wait("(want) => navigator.clipboard.readText().then((text) => text === want)", want)
+		})
 		p.Wait(`(region) => document.querySelector(region).textContent === "Copied"`, announcer)
 	}
 	p.Visible(drawer)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,16 @@ const (
 	pill      = "#new-pill a"
 	announcer = "#announcer"
 )
+
+// clipboard is held by the test that copies and looks at what it copied: the windows of a browser have one together.
+var clipboard sync.Mutex
+
+// copying runs what copies and looks.
+func copying(run func()) {
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	run()
+}
 
 // visitor opens a browser that is not signed in.
 func visitor(t *testing.T, s *sitekit.Site) *browserkit.Page {

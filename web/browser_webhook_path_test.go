@@ -154,11 +154,13 @@ func (j *journey) storeSecret() {
 		j.Fatalf("%q is shown after %q", secret, j.seen)
 	}
 	j.seen = append(j.seen, secret)
-	j.press(p, openModal+" button", "Copy")
-	p.Visible(openModal+" button", "Copied")
-	if copied := browserkit.Eval[string](p, "navigator.clipboard.readText()"); copied != secret {
-		j.Errorf("copied %q, shown %q", copied, secret)
-	}
+	copying(func() {
+		j.press(p, openModal+" button", "Copy")
+		p.Visible(openModal+" button", "Copied")
+		if copied := browserkit.Eval[string](p, "navigator.clipboard.readText()"); copied != secret {
+			j.Errorf("copied %q, shown %q", copied, secret)
+		}
+	})
 	j.press(p, openModal+" input[type=checkbox]")
 	j.press(p, openModal+" button", "Done")
 	p.Hidden(openModal)
