@@ -56,6 +56,7 @@ func accountsOver(tb testing.TB, db *postgres.DB, hasher posthorn.PasswordHasher
 	}
 	f.Accounts = posthorn.NewAccounts(f.store, posthorn.AccountsConfig{
 		Passwords: hasher, CheckPassword: auth.CheckPassword, NewAPISecret: auth.NewAPISecret, Sealer: box,
+		NewToken: auth.NewToken, HashToken: auth.HashToken,
 		HashAPIKey: func(plain string) ([32]byte, bool) { return auth.HashAPIKey(plain), true },
 		NewAPIKey: func() posthorn.IssuedKey {
 			plain, parts := auth.NewAPIKey()

@@ -115,21 +115,26 @@ var errPasswordChanged = posthorn.Errorf(posthorn.Conflict, "The password was ch
 // SetPassword changes a password and ends the user's sessions but the excepted one.
 func (a *Accounts) SetPassword(ctx context.Context, p posthorn.PasswordChange) (ended int, err error) {
 	err = a.db.inTx(ctx, "set the password of "+p.UserID.String(), func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4
- WHERE id = $1 AND password_hash = $2`, p.UserID.UUID(), p.OldHash, p.NewHash, p.At)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return errPasswordChanged
-		}
-		if ended, err = deleteSessions(ctx, tx, p.UserID, p.Except); err != nil {
-			return err
-		}
-		p.Audit.SessionsEnded(ended)
-		return writeAudit(ctx, tx, p.Audit)
+		ended, err = setPassword(ctx, tx, p)
+		return err
 	})
 	return ended, err
+}
+
+func setPassword(ctx context.Context, tx pgx.Tx, p posthorn.PasswordChange) (ended int, err error) {
+	tag, err := tx.Exec(ctx, `UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4
+ WHERE id = $1 AND password_hash = $2`, p.UserID.UUID(), p.OldHash, p.NewHash, p.At)
+	if err != nil {
+		return 0, err
+	}
+	if tag.RowsAffected() == 0 {
+		return 0, errPasswordChanged
+	}
+	if ended, err = deleteSessions(ctx, tx, p.UserID, p.Except); err != nil {
+		return 0, err
+	}
+	p.Audit.SessionsEnded(ended)
+	return ended, writeAudit(ctx, tx, p.Audit)
 }
 
 // ReplaceHash stores the same password under another hash, unless the old one is gone.
