@@ -38,9 +38,14 @@ const (
 	attemptSkew = time.Hour
 )
 
+// beginSnapshot begins a transaction that sees one state of the database. What it reads is found through indexes on disks that
+// have no heads to move, or in memory: without being told, the database rather reads a month of a tenant's deliveries in their
+// order than those of one webhook.
+const beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL random_page_cost = 1.1"
+
 // snapshot runs queries that see one state of the database.
 func (db *DB) snapshot(ctx context.Context, op string, read func(tx pgx.Tx) error) error {
-	return translate(pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, read), op)
+	return translate(pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: beginSnapshot}, read), op)
 }
 
 // ListDeliveries returns a page, newest first.

@@ -40,8 +40,8 @@ func (s *DeliveryLog) ReplayDelivery(
 		}
 		// A row that is not under a lease becomes due; one that is, or is due already, stays as it is. Without a row the
 		// delivery had come to its end.
-		tag, err := tx.Exec(ctx, `INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
-SELECT id, webhook_id, now(), 0, attempts, 0, test FROM deliveries WHERE id = $1
+		tag, err := tx.Exec(ctx, `INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test, status_code, error_class)
+SELECT id, webhook_id, now(), 0, attempts, 0, test, status_code, error_class FROM deliveries WHERE id = $1
 ON CONFLICT (delivery_id) DO UPDATE SET next_attempt_at = now() WHERE due.lease_token = 0 AND due.next_attempt_at > now()`, id.UUID())
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
@@ -88,8 +88,8 @@ func (s *DeliveryLog) StopDelivery(
 		}
 		_, err = tx.Exec(ctx, `WITH d AS (
   UPDATE deliveries SET state = 'cancelled', reason = $2, finished_at = now() WHERE id = $1
-  RETURNING id, tenant_id, webhook_id)
-INSERT INTO cancelled_deliveries (delivery_id, tenant_id, webhook_id) SELECT id, tenant_id, webhook_id FROM d ON CONFLICT DO NOTHING`, id.UUID(), reason)
+  RETURNING `+cancelledColumns+`)
+`+insertCancelled+` FROM d ON CONFLICT DO NOTHING`, id.UUID(), reason)
 		if err != nil {
 			return err
 		}
@@ -110,8 +110,8 @@ WITH dl AS MATERIALIZED (
    WHERE webhook_id = $1 AND tenant_id = $2 AND delivery_id > $3 AND failed_at >= $4 AND failed_at < $5
    ORDER BY delivery_id LIMIT $6 FOR UPDATE),
 q AS (
-  INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
-  SELECT d.id, d.webhook_id, now(), 0, d.attempts, 0, d.test FROM dl JOIN deliveries d ON d.id = dl.delivery_id
+  INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test, status_code, error_class)
+  SELECT d.id, d.webhook_id, now(), 0, d.attempts, 0, d.test, d.status_code, d.error_class FROM dl JOIN deliveries d ON d.id = dl.delivery_id
    WHERE NOT d.test AND d.id BETWEEN (SELECT delivery_id FROM dl ORDER BY delivery_id LIMIT 1)
      AND (SELECT delivery_id FROM dl ORDER BY delivery_id DESC LIMIT 1)
      AND EXISTS (SELECT FROM events e WHERE e.id = d.event_id)

@@ -234,11 +234,11 @@ func (b *logBench) switchTo(state posthorn.WebhookState) {
 
 func (b *logBench) missed(m posthorn.MissedRange) int {
 	b.t.Helper()
-	n, err := b.log.ReplayMissed(b.t.Context(), b.tenant, b.hook.ID, m, b.entry(posthorn.ActionMissedReplayed))
-	if err != nil {
-		b.t.Fatal(err)
+	made, err := b.log.ReplayMissed(b.t.Context(), b.tenant, b.hook.ID, m, b.entry(posthorn.ActionMissedReplayed))
+	if err != nil || !made.GoesOn.IsZero() {
+		b.t.Fatalf("%+v, %v", made, err)
 	}
-	return n
+	return made.Deliveries
 }
 
 func TestWhatAWebhookMissedIsDeliveredOnce(t *testing.T) {
@@ -286,9 +286,9 @@ func TestWhatAWebhookMissedIsDeliveredOnce(t *testing.T) {
 		}
 	}
 	// The limited one was made inactive.
-	n, err := b.log.ReplayMissed(t.Context(), b.tenant, limited.ID, posthorn.MissedRange{}, b.entry(posthorn.ActionMissedReplayed))
-	if n != 1 || err != nil {
-		t.Errorf("the limited one missed %d, %v", n, err)
+	made, err := b.log.ReplayMissed(t.Context(), b.tenant, limited.ID, posthorn.MissedRange{}, b.entry(posthorn.ActionMissedReplayed))
+	if made.Deliveries != 1 || err != nil {
+		t.Errorf("the limited one missed %+v, %v", made, err)
 	}
 }
 

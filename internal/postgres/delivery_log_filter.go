@@ -43,10 +43,10 @@ const (
 )
 
 // sources returns the tables that together hold everything that a filter can let through, none where that is deliveries as
-// a whole. They are small beside it, and the state of a delivery is in no index.
-func sources(f *posthorn.DeliveryFilter) []string {
+// a whole. They are small beside it, and the state of a delivery is in no index. Void says that it lets nothing through.
+func sources(f *posthorn.DeliveryFilter) (tables []string, void bool) {
 	if !f.DeliveryID.IsZero() || !f.EventID.IsZero() || f.Text != "" {
-		return nil
+		return nil, false
 	}
 	statuses := f.Statuses
 	if len(statuses) == 0 {
@@ -55,24 +55,27 @@ func sources(f *posthorn.DeliveryFilter) []string {
 	// The latest attempt of what succeeded has a 2xx, and no error. A pending replay may have one, too.
 	unsuccessful := f.ErrorClass != "" || !f.StatusCodes.IsZero() && (f.StatusCodes.To < 200 || f.StatusCodes.From > 299)
 	if slices.Contains(statuses, posthorn.StatusSuccess) && !unsuccessful {
-		return nil
+		return nil, false
 	}
-	var tables []string
 	if slices.Contains(statuses, posthorn.StatusError) {
 		tables = append(tables, failedSource, cancelledSource)
 	}
 	if slices.Contains(statuses, posthorn.StatusPending) {
 		tables = append(tables, pendingSource)
 	}
-	if len(tables) == 0 { // successes alone, with what no success has
-		tables = []string{pendingSource}
-	}
-	return tables
+	return tables, len(tables) == 0 // successes alone, with what no success has
 }
 
 // deliveriesScanned is how many deliveries a query looks at, in their order, to find those that pass the conditions which no
-// index answers. Who wants more goes on from there.
-const deliveriesScanned = 10_000
+// index answers. Who wants more goes on from there. Of those that lie scattered, each on a page of its own, it looks at
+// scatteredShare percent of that: it takes about as long.
+const (
+	deliveriesScanned = 10_000
+	scatteredShare    = 30
+)
+
+// scattered makes a search look at fewer deliveries.
+func (s *deliverySearch) scattered() { s.scan = max(s.scan*scatteredShare/100, 1) }
 
 // deliverySearch is a filter as SQL: candidates, which an index gives in the order of the log, and the conditions that they
 // have to pass.
@@ -101,7 +104,10 @@ func searchDeliveries(
 		f.WebhookID, f.Text = id, ""
 	}
 	s.bind(&f, q.Position, since)
-	switch tables := sources(&f); {
+	tables, void := sources(&f)
+	switch {
+	case void:
+		s.clauses = append(s.bound("d.id"), "false")
 	case !f.DeliveryID.IsZero() || !f.EventID.IsZero() || f.Text != "":
 		s.clauses = append(s.clauses, s.bound("d.id")...)
 	case len(tables) > 0:
@@ -110,9 +116,12 @@ func searchDeliveries(
 		s.candidates, s.whole = s.ofDeliveries(tenant, &f), true
 	}
 	s.candidateArgs = s.args
+	if len(tables) > 0 {
+		s.beside(&f)
+	}
 	s.and("d.tenant_id = %s", tenant.UUID())
 	deliveryConditions(&s.conditions, &f, key)
-	s.application(tenant, f.Application)
+	s.application(tenant, f.Application, len(tables) > 0)
 	return s
 }
 
@@ -148,15 +157,20 @@ func (s *deliverySearch) bound(id string) []string {
 	return out
 }
 
-// application adds the condition on the application, by its id or external id.
-func (s *deliverySearch) application(tenant posthorn.TenantID, application string) {
+// application adds the condition on the application, by its id or external id, and on what stands beside the deliveries.
+func (s *deliverySearch) application(tenant posthorn.TenantID, application string, beside bool) {
 	if application == "" {
 		return
 	}
+	var its string
 	if id, err := posthorn.ParseApplicationID(application); err == nil {
-		s.and("d.application_id = %s", id.UUID())
+		its = s.arg(id.UUID())
 	} else {
-		s.and("d.application_id = (SELECT id FROM applications WHERE tenant_id = %s AND external_id = %s)", tenant.UUID(), application)
+		its = "(SELECT id FROM applications WHERE tenant_id = " + s.arg(tenant.UUID()) + " AND external_id = " + s.arg(application) + ")"
+	}
+	s.clauses = append(s.clauses, "d.application_id = "+its)
+	if beside {
+		s.clauses = append(s.clauses, "(c.event IS NULL OR c.application_id = "+its+")")
 	}
 }
 
@@ -169,6 +183,9 @@ func (s *deliverySearch) ordered(columns, table, id string, where []string) stri
 // ofDeliveries are the candidates among all deliveries, by the condition that is likely to let the fewest through of those
 // that have an index.
 func (s *deliverySearch) ofDeliveries(tenant posthorn.TenantID, f *posthorn.DeliveryFilter) string {
+	if len(f.Events) == 1 || !f.WebhookID.IsZero() {
+		s.scattered()
+	}
 	if len(f.Events) != 1 && !f.WebhookID.IsZero() { // whose it is is looked at afterwards: another's may have millions
 		where := []string{"webhook_id = " + s.arg(f.WebhookID.UUID())}
 		if f.Test != nil && *f.Test {
@@ -186,8 +203,44 @@ func (s *deliverySearch) ofDeliveries(tenant posthorn.TenantID, f *posthorn.Deli
 	return s.ordered("*", "deliveries", "id", where)
 }
 
+// besideColumns are the columns of deliveries that stand in a table beside them. Where event is null the others may be unknown,
+// too, but for the status, the class and the attempts of what waits.
+func besideColumns(table string) string {
+	if table == pendingSource {
+		return "delivery_id AS id, NULL::text AS event, NULL::uuid AS application_id, attempts, status_code, error_class, NULL::int AS duration_ms"
+	}
+	return "delivery_id AS id, event, application_id, attempts, status_code, error_class, duration_ms"
+}
+
+// beside adds the conditions on what stands beside the deliveries, as c. They follow from those on the deliveries themselves,
+// and keep most of these from being read.
+func (s *deliverySearch) beside(f *posthorn.DeliveryFilter) {
+	known := conditions{args: s.args}
+	oneOf(&known, "c.event", f.Events)
+	if f.Over > 0 {
+		known.and("c.duration_ms > %s", f.Over.Milliseconds())
+	}
+	s.args = known.args
+	for _, clause := range known.clauses {
+		s.clauses = append(s.clauses, "(c.event IS NULL OR "+clause+")")
+	}
+	if f.MinAttempts > 0 {
+		s.and("(c.attempts IS NULL OR c.attempts >= %s)", f.MinAttempts)
+	}
+	if c := f.StatusCodes; !c.IsZero() {
+		s.and("c.status_code BETWEEN %s AND %s", c.From, c.To)
+	}
+	if f.ErrorClass != "" {
+		s.and("c.error_class = %s", string(f.ErrorClass))
+	}
+}
+
 // ofTables are the candidates in the tables that say what did not succeed.
 func (s *deliverySearch) ofTables(tables []string, tenant posthorn.TenantID, f *posthorn.DeliveryFilter) string {
+	unknown := len(f.Events) > 0 || f.Over > 0 || f.Application != "" || f.Test != nil
+	if unknown && slices.Contains(tables, pendingSource) {
+		s.scattered()
+	}
 	parts := make([]string, len(tables))
 	for i, table := range tables {
 		var where []string
@@ -203,9 +256,9 @@ func (s *deliverySearch) ofTables(tables []string, tenant posthorn.TenantID, f *
 		if table == failedSource {
 			where = append(where, s.reason(f)...)
 		}
-		parts[i] = "(" + s.ordered("delivery_id", table, "delivery_id", where) + ")"
+		parts[i] = "(" + s.ordered(besideColumns(table), table, "delivery_id", where) + ")"
 	}
-	return fmt.Sprintf("SELECT delivery_id AS id FROM (%s) u ORDER BY delivery_id %s LIMIT %d", strings.Join(parts, " UNION ALL "), s.order, s.scan)
+	return fmt.Sprintf("SELECT * FROM (%s) u ORDER BY id %s LIMIT %d", strings.Join(parts, " UNION ALL "), s.order, s.scan)
 }
 
 // reason are the conditions on the latest attempt that the dead letters have an index for.

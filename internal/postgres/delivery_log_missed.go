@@ -71,14 +71,15 @@ func makeMissed(
 const missedBudget = 8 * time.Second
 
 // ReplayMissed makes the deliveries that a webhook should have got and did not. It goes on in batches; the audit log gets its
-// entry with the first. What is left when its time is up is left to a bulk replay at the highest rate, and not counted.
+// entry with the first. What is left when its time is up is left to a bulk replay at the highest rate, whose id is returned.
 func (s *DeliveryLog) ReplayMissed(
 	ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID, m posthorn.MissedRange, entry posthorn.AuditEntry,
-) (total int, err error) {
+) (out posthorn.MissedReplay, err error) {
 	var from, until posthorn.EventID
 	began := time.Now()
 	for first, more := true, true; more; first = false {
 		var b missedBatch
+		var goesOn posthorn.ReplayID
 		err = s.db.inTx(ctx, "replay what "+webhook.String()+" missed", func(tx pgx.Tx) error {
 			if err := holdWebhook(ctx, tx, tenant, webhook.UUID()); err != nil {
 				return err
@@ -97,26 +98,29 @@ func (s *DeliveryLog) ReplayMissed(
 				return err
 			}
 			b.more = false
-			return leaveMissed(ctx, tx, tenant, webhook, posthorn.EventID(b.last), until, entry.Actor)
+			goesOn, err = leaveMissed(ctx, tx, tenant, webhook, posthorn.EventID(b.last), until, entry.Actor)
+			return err
 		})
 		if err != nil {
-			return total, err
+			return out, err
 		}
-		from, total, more = posthorn.EventID(b.last), total+b.made, b.more
+		from, more = posthorn.EventID(b.last), b.more
+		out.Deliveries += b.made
+		out.GoesOn = goesOn
 	}
-	return total, nil
+	return out, nil
 }
 
-// leaveMissed begins a bulk replay of what a webhook missed after an event.
+// leaveMissed begins a bulk replay of what a webhook missed after an event, and returns its id.
 func leaveMissed(
 	ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, webhook posthorn.WebhookID, from, until posthorn.EventID, actor posthorn.Actor,
-) error {
+) (posthorn.ReplayID, error) {
 	r := posthorn.Replay{
 		ID: posthorn.NewReplayID(), TenantID: tenant, Kind: posthorn.ReplayOfMissed, WebhookID: webhook, Rate: posthorn.MaxReplayRate,
 		Filter: posthorn.DeliveryFilter{WebhookID: webhook, From: from.Time(), To: until.Time()},
 		Total:  posthorn.Estimate{More: true}, CreatedAt: time.Now(), CreatedBy: actor.Name,
 	}
-	return insertReplay(ctx, tx, &r, from, until)
+	return r.ID, insertReplay(ctx, tx, &r, from, until)
 }
 
 // missedIDs bounds the ids of the events that a webhook missed. Both are zero when it never stopped.

@@ -94,6 +94,15 @@ func (n *sums) sums() *posthorn.AttemptSums {
 	return &out
 }
 
+// newestSQL finds the newest delivery of a webhook w. Asked for as a range, and in the order of the webhooks, it is found by the
+// index of webhooks: otherwise the database reads the newest deliveries of all until there is one of this webhook, and for
+// one that gets nothing any more that is all there are. Every partition is looked into, so it is asked for in two steps, and OFFSET 0 has it done once a webhook.
+const (
+	newestSQL    = `SELECT d.created_at FROM deliveries d WHERE d.webhook_id BETWEEN w.id AND w.id AND NOT d.test`
+	newestFirst  = `ORDER BY d.webhook_id DESC, d.id DESC LIMIT 1`
+	newestRecent = 48 * time.Hour
+)
+
 // webhookStatsSQL reads how webhooks fare in one query: their health, their newest delivery, and their buckets, a row each. A
 // webhook without attempts has one row without a bucket. What failed before a webhook began to fail lies in another minute, or
 // in the first one, where it is counted too.
@@ -108,7 +117,7 @@ SELECT w.id, h.failing_since, h.throttled_until, since.failed, recent.succeeded,
     FROM webhook_minutes m WHERE m.webhook_id = w.id AND m.minute > now() - $6::interval) recent
   LEFT JOIN LATERAL (SELECT r.answer FROM webhook_responses r WHERE r.webhook_id = w.id AND r.answer !~ '^2'
      AND r.minute > coalesce(h.failing_since, now()) - $6::interval ORDER BY r.minute DESC LIMIT 1) fault ON true
-  LEFT JOIN LATERAL (SELECT d.created_at FROM deliveries d WHERE d.webhook_id = w.id AND NOT d.test ORDER BY d.id DESC LIMIT 1) newest ON true
+  CROSS JOIN LATERAL (SELECT coalesce((` + newestSQL + ` AND d.id >= $7 ` + newestFirst + `), (` + newestSQL + ` AND d.id < $7 ` + newestFirst + `)) AS created_at OFFSET 0) newest
   LEFT JOIN LATERAL (SELECT floor(extract(epoch FROM at - $3::timestamptz) / $5)::int AS number, sum(succeeded)::bigint AS succeeded,
          sum(failed)::bigint AS failed, sum(dead)::bigint AS dead, ` + sumBuckets("bigint") + ` AS latency
     FROM (` + fmt.Sprintf(countedSQL, "$1", "w.id", "$3::timestamptz", "$4::timestamptz", "m.webhook_id = w.id") + `) c GROUP BY 1) b ON true
@@ -123,7 +132,8 @@ func (s *DeliveryStats) Webhooks(
 	if len(ids) == 0 {
 		return all, nil
 	}
-	rows, err := s.db.pool.Query(ctx, webhookStatsSQL, tenant.UUID(), uuids(ids), r.From(), r.Until, r.Bucket.Seconds(), posthorn.RecentSpan)
+	rows, err := s.db.pool.Query(ctx, webhookStatsSQL, tenant.UUID(), uuids(ids), r.From(), r.Until, r.Bucket.Seconds(), posthorn.RecentSpan,
+		posthorn.DeliveryIDAt(r.Until.Add(-newestRecent)).UUID())
 	if err != nil {
 		return nil, translate(err, "sum up webhooks")
 	}
@@ -162,17 +172,31 @@ func uuids(ids []posthorn.WebhookID) []uuid.UUID {
 	return raw
 }
 
+// answersSQL counts answers of the webhook $2 of the tenant $1 from $3 until $4: of quarters as far as they are summed up where $6
+// says that they may be taken, then of minutes. $5 attempts succeeded.
+const answersSQL = `
+WITH w AS MATERIALIZED (SELECT id FROM webhooks WHERE tenant_id = $1 AND id = $2),
+rolled AS MATERIALIZED (SELECT CASE WHEN $6 THEN rolled_until ELSE '-infinity' END AS until FROM webhook_rollup),
+n AS (
+  SELECT answer, sum(attempts)::bigint AS attempts FROM (
+    SELECT answer, attempts FROM webhook_response_quarters
+     WHERE webhook_id = (SELECT id FROM w) AND quarter >= $3 AND quarter < least($4, (SELECT until FROM rolled))
+    UNION ALL
+    SELECT answer, attempts FROM webhook_responses
+     WHERE webhook_id = (SELECT id FROM w) AND minute >= greatest($3, (SELECT until FROM rolled)) AND minute < $4) counted
+   GROUP BY 1),
+all_of_them AS (
+  SELECT * FROM n UNION ALL SELECT '200', $5 - coalesce(sum(attempts), 0) FROM n WHERE answer ~ '^2')
+SELECT answer, attempts::bigint FROM all_of_them WHERE attempts > 0 ORDER BY 2 DESC, 1`
+
 // Answers counts what the attempts of a webhook got from a time until another, the most frequent answers first; delivered is
 // how many succeeded in that time. What is not counted of them by its status got 200.
 func (s *DeliveryStats) Answers(
 	ctx context.Context, tenant posthorn.TenantID, webhook posthorn.WebhookID, from, until time.Time, delivered int64,
 ) ([]posthorn.AnswerCount, error) {
-	rows, err := s.db.pool.Query(ctx, `WITH n AS (
-  SELECT answer, sum(attempts)::bigint AS attempts FROM webhook_responses
-   WHERE webhook_id = (SELECT id FROM webhooks WHERE tenant_id = $1 AND id = $2) AND minute >= $3 AND minute < $4 GROUP BY 1),
-all_of_them AS (
-  SELECT * FROM n UNION ALL SELECT '200', $5 - coalesce(sum(attempts), 0) FROM n WHERE answer ~ '^2')
-SELECT answer, attempts::bigint FROM all_of_them WHERE attempts > 0 ORDER BY 2 DESC, 1`, tenant.UUID(), webhook.UUID(), from, until, delivered)
+	// A stretch that begins or ends within a quarter is of minutes alone.
+	whole := from.Equal(from.Truncate(quarter)) && until.Equal(until.Truncate(quarter))
+	rows, err := s.db.pool.Query(ctx, answersSQL, tenant.UUID(), webhook.UUID(), from, until, delivered, whole)
 	if err != nil {
 		return nil, translate(err, "count answers")
 	}

@@ -136,6 +136,49 @@ func TestAnotherTenantCountsNothingOfThis(t *testing.T) {
 	}
 }
 
+func TestAnswersAreTheSameBeforeAndAfterTheyAreSummedUp(t *testing.T) {
+	t.Parallel()
+	db, tenant := newTenant(t)
+	neverSummedUp(t, db)
+	w := insertHook(t, postgres.NewWebhooks(db), tenant, nil).ID
+	now := time.Now()
+	for i := range 90 {
+		at := now.Add(-time.Duration(i) * 7 * time.Minute)
+		putMinute(t, db, tenant, w, at, 0, 3, 2)
+		for shard, answer := range []string{"503", "202", "timeout"} {
+			exec(t, db, `INSERT INTO webhook_responses VALUES ($1, date_trunc('minute', $2::timestamptz), $3, $4, $5)`, w.UUID(), at, shard, answer, i%3+shard+1)
+		}
+	}
+	stats := postgres.NewDeliveryStats(db)
+	until := now.Truncate(time.Minute).Add(time.Minute)
+	read := func() [][]posthorn.AnswerCount {
+		var all [][]posthorn.AnswerCount
+		for _, from := range []time.Time{statsHour(now, 6).From(), until.Add(-time.Hour), until.Add(-301 * time.Minute)} {
+			to := until
+			if from.Equal(from.Truncate(time.Hour)) {
+				to = statsHour(now, 6).Until
+			}
+			got, err := stats.Answers(t.Context(), tenant, w, from, to, 10_000)
+			if err != nil || len(got) != 4 {
+				t.Fatal(got, err)
+			}
+			all = append(all, got)
+		}
+		return all
+	}
+	before := read()
+	for range 2 {
+		maintain(t, db, now)
+	}
+	var summed int
+	if err := db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM webhook_response_quarters`).Scan(&summed); err != nil || summed == 0 {
+		t.Fatalf("%d quarters, %v", summed, err)
+	}
+	if diff := cmp.Diff(before, read()); diff != "" {
+		t.Errorf("before and after: %s", diff)
+	}
+}
+
 func TestAnswersAreCountedAndTheRestOfTheSuccessesIs200(t *testing.T) {
 	t.Parallel()
 	db, tenant := newTenant(t)

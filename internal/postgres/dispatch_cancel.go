@@ -69,6 +69,14 @@ func (db *DB) sweepOrphans(ctx context.Context) error {
 	return nil
 }
 
+// cancelledColumns are the columns of a delivery that stand beside it when it is cancelled. insertCancelled selects them from
+// something that has them.
+const (
+	cancelledColumns = `id, tenant_id, webhook_id, event, application_id, attempts, status_code, error_class, duration_ms`
+	insertCancelled  = `INSERT INTO cancelled_deliveries (delivery_id, tenant_id, webhook_id, event, application_id, attempts, status_code,
+       error_class, duration_ms) SELECT ` + cancelledColumns + ``
+)
+
 // cancelDeliveries ends deliveries for a reason. The caller holds their rows in due.
 func cancelDeliveries(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, reason string) error {
 	if len(ids) == 0 {
@@ -77,7 +85,7 @@ func cancelDeliveries(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, reason st
 	first, last := idRange(ids)
 	_, err := tx.Exec(ctx, `WITH gone AS (DELETE FROM due WHERE delivery_id = ANY ($1)),
  s AS (UPDATE deliveries SET state = 'cancelled', reason = $4, finished_at = now() WHERE id = ANY ($1) AND id BETWEEN $2 AND $3
-       RETURNING id, tenant_id, webhook_id)
-INSERT INTO cancelled_deliveries (delivery_id, tenant_id, webhook_id) SELECT id, tenant_id, webhook_id FROM s ON CONFLICT DO NOTHING`, ids, first, last, reason)
+       RETURNING `+cancelledColumns+`)
+`+insertCancelled+` FROM s ON CONFLICT DO NOTHING`, ids, first, last, reason)
 	return err
 }

@@ -37,14 +37,16 @@ WITH held AS MATERIALIZED (
 done AS (
   DELETE FROM due WHERE delivery_id = ANY (ARRAY(SELECT delivery_id FROM held WHERE wait IS NULL))),
 again AS (
-  UPDATE due SET lease_token = 0, next_attempt_at = now() + h.wait, attempts = h.number, schedule = h.schedule
+  UPDATE due SET lease_token = 0, next_attempt_at = now() + h.wait, attempts = h.number, schedule = h.schedule,
+         status_code = h.status_code, error_class = h.error_class
     FROM held h WHERE due.delivery_id = h.delivery_id AND h.wait IS NOT NULL
      AND due.delivery_id = ANY (ARRAY(SELECT delivery_id FROM held WHERE wait IS NOT NULL))),
 state AS (
   UPDATE deliveries d SET url = h.url, state = h.state, reason = h.reason, attempts = h.number, status_code = h.status_code,
          error_class = h.error_class, duration_ms = h.duration_ms::int, finished_at = CASE WHEN h.wait IS NULL THEN now() END
     FROM held h WHERE d.id = h.delivery_id AND d.id BETWEEN $29 AND $30
-     AND d.id = ANY (ARRAY(SELECT delivery_id FROM held))),
+     AND d.id = ANY (ARRAY(SELECT delivery_id FROM held))
+  RETURNING d.id, d.tenant_id, d.webhook_id, d.event, d.application_id, d.state, d.attempts, d.status_code, d.error_class, d.duration_ms),
 made AS (
   INSERT INTO attempts (id, delivery_id, tenant_id, webhook_id, number, started_at, url, status_code, error_class, error,
          remote_address, http_version, request_headers, response_headers, response_body, response_truncated, duration_ms,
@@ -54,8 +56,9 @@ made AS (
          dns_ms, connect_ms, tls_ms, first_byte_ms
     FROM held),
 dead AS (
-  INSERT INTO dead_letters (delivery_id, tenant_id, webhook_id, failed_at, status_code, error_class)
-  SELECT delivery_id, tenant_id, webhook_id, now(), status_code, error_class FROM held WHERE state = 'failed'
+  INSERT INTO dead_letters (delivery_id, tenant_id, webhook_id, failed_at, event, application_id, attempts, status_code, error_class, duration_ms)
+  SELECT id, tenant_id, webhook_id, now(), event, application_id, attempts, status_code, error_class, duration_ms
+    FROM state WHERE state = 'failed'
   ON CONFLICT (delivery_id) DO NOTHING),
 counted AS (
   INSERT INTO webhook_minutes AS m (webhook_id, minute, shard, tenant_id, succeeded, failed, dead, latency)

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"posthorn/internal/postgres"
 	"posthorn/internal/posthorn"
 )
@@ -229,20 +227,5 @@ func TestResultsOfManyShardsAtTheSameTimeDoNotDeadlock(t *testing.T) {
 	}
 	if n := s.one(`SELECT sum(succeeded + failed) FROM webhook_minutes`); n != 400 {
 		t.Errorf("%d of 400 are counted", n)
-	}
-}
-
-func TestTheDatabaseMakesTheSameDeliveryIDs(t *testing.T) {
-	t.Parallel()
-	db, _ := newTenant(t)
-	for range 200 {
-		e, w := posthorn.NewEventID(), posthorn.NewWebhookID()
-		var got uuid.UUID
-		if err := db.Pool().QueryRow(t.Context(), `SELECT delivery_id($1, $2)`, e.UUID(), w.UUID()).Scan(&got); err != nil {
-			t.Fatal(err)
-		}
-		if want := posthorn.DeliveryIDOf(e, w).UUID(); got != want {
-			t.Fatalf("%s and %s make %s, want %s", e, w, got, want)
-		}
 	}
 }

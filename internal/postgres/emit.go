@@ -165,10 +165,10 @@ func (o *Outbox) emit(ctx context.Context, in runner, events []posthorn.Event) (
 type emitBatch struct {
 	events []posthorn.Event
 	lease  posthorn.Lease
-	ids    []uuid.UUID
+	ids    uuidColumn
 	// keys are those of producers, each with its tenant.
 	keys       []string
-	keyTenants []uuid.UUID
+	keyTenants uuidColumn
 	out        emitted
 	// firsts are what is known of the events that others repeat.
 	firsts map[posthorn.EventID]posthorn.Published
@@ -176,17 +176,17 @@ type emitBatch struct {
 
 // newEmitBatch makes the batch; its deliveries are leased for a dispatcher, or, without one in this process, due at once.
 func newEmitBatch(events []posthorn.Event, to *HandOff) *emitBatch {
-	b := &emitBatch{events: events, ids: make([]uuid.UUID, len(events)), firsts: map[posthorn.EventID]posthorn.Published{}}
+	b := &emitBatch{events: events, ids: make(uuidColumn, len(events)), firsts: map[posthorn.EventID]posthorn.Published{}}
 	b.out = emitted{events: events, published: make([]posthorn.Published, len(events)), fresh: len(events), to: to}
 	if to != nil {
 		b.lease = to.NewLease()
 	}
 	for i := range events {
 		e := &events[i]
-		b.ids[i] = e.ID.UUID()
+		b.ids[i] = uuidOrNull(e.ID.UUID())
 		b.out.published[i] = posthorn.Published{ID: e.ID, Event: e.Type}
 		if e.Key != "" {
-			b.keys, b.keyTenants = append(b.keys, e.Key), append(b.keyTenants, e.TenantID.UUID())
+			b.keys, b.keyTenants = append(b.keys, e.Key), append(b.keyTenants, uuidOrNull(e.TenantID.UUID()))
 		}
 	}
 	return b
@@ -195,13 +195,13 @@ func newEmitBatch(events []posthorn.Event, to *HandOff) *emitBatch {
 // args are the arguments of emitSQL: a column each.
 func (b *emitBatch) args() ([]any, error) {
 	n := len(b.events)
-	ids, tenants, applications, externals := make(uuidColumn, n), make(uuidColumn, n), make(uuidColumn, n), make(textColumn, n)
+	tenants, applications, externals := make(uuidColumn, n), make(uuidColumn, n), make(textColumn, n)
 	types, payloads, times := make([]string, n), make([][]byte, n), make([]time.Time, n)
 	keys, tests, webhooks := make(textColumn, n), make([]bool, n), make(uuidColumn, n)
 	misfits, activities := make(textColumn, n), make(uuidColumn, n)
 	for i := range b.events {
 		e := &b.events[i]
-		ids[i], tenants[i], applications[i] = uuidOrNull(e.ID.UUID()), uuidOrNull(e.TenantID.UUID()), uuidOrNull(e.ApplicationID.UUID())
+		tenants[i], applications[i] = uuidOrNull(e.TenantID.UUID()), uuidOrNull(e.ApplicationID.UUID())
 		externals[i], types[i], payloads[i], times[i] = textOrNull(e.ApplicationExternalID), e.Type, e.Data, e.OccurredAt
 		keys[i], tests[i] = textOrNull(e.Key), e.Test
 		webhooks[i], activities[i] = uuidOrNull(e.Webhook.UUID()), uuidOrNull(e.ActivityID.UUID())
@@ -218,7 +218,7 @@ func (b *emitBatch) args() ([]any, error) {
 		wait = time.Until(b.lease.Expires)
 	}
 	return []any{
-		ids, tenants, applications, externals, types, payloads, times, keys, tests, webhooks, misfits, activities, wait, b.lease.Token,
+		b.ids, tenants, applications, externals, types, payloads, times, keys, tests, webhooks, misfits, activities, wait, b.lease.Token,
 	}, nil
 }
 

@@ -2,9 +2,12 @@ package postgres
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 )
 
@@ -19,6 +22,21 @@ var (
 
 // Pool returns the pool, for tests that look at the tables themselves.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// OpenTraced opens a database whose queries are told to a tracer, without waiting for it.
+func OpenTraced(ctx context.Context, o Options, tracer pgx.QueryTracer) (*DB, error) {
+	cfg, err := poolConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{pool: pool, sql: stdlib.OpenDBFromPool(pool), log: slog.New(slog.DiscardHandler)}
+	return db, db.openGorm()
+}
 
 // Gorm returns gorm over the same pool.
 func (db *DB) Gorm() *gorm.DB { return db.gorm }

@@ -31,11 +31,22 @@ type Hints struct {
 	heard  func()
 	sender string
 	wanted chan struct{}
+	// others are told what comes on channels of their own.
+	others map[string]func(payload string)
 }
 
 // NewHints makes hints; heard is called for each one that another process sent.
 func NewHints(db *DB, log *slog.Logger, heard func()) *Hints {
 	return &Hints{db: db, log: log, heard: heard, sender: uuid.NewString(), wanted: make(chan struct{}, 1)}
+}
+
+// On has heard called with what is sent on another channel, also by this process, and with nothing whenever something may have been
+// missed. It is called before RunListener.
+func (h *Hints) On(channel string, heard func(payload string)) {
+	if h.others == nil {
+		h.others = map[string]func(string){}
+	}
+	h.others[channel] = heard
 }
 
 // Send asks for a hint to be sent soon. It never waits.
@@ -105,13 +116,23 @@ func (h *Hints) listen(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+hintChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	for channel := range h.others {
+		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			return fmt.Errorf("listen on %s: %w", channel, err)
+		}
+	}
 	h.heard() // what was sent while nobody listened
+	for _, heard := range h.others {
+		heard("")
+	}
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return fmt.Errorf("wait for a hint: %w", err)
 		}
-		if n.Payload != h.sender {
+		if heard, ok := h.others[n.Channel]; ok {
+			heard(n.Payload)
+		} else if n.Payload != h.sender {
 			h.heard()
 		}
 	}

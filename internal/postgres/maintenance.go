@@ -23,7 +23,8 @@ const (
 	// replaysKept is how long bulk replays are listed after their end.
 	replaysKept = 90 * day
 	// webhookQuartersKept is the same for the counts of attempts, and webhookMinutesKept for what they are summed up from: as
-	// long as a webhook may fail before it is disabled, and more. webhookResponsesKept is a bit more than the longest range.
+	// long as a webhook may fail before it is disabled, and more. webhookResponsesKept, for the sums of answers, is a bit more than
+	// the longest range.
 	webhookQuartersKept  = 62 * day
 	webhookMinutesKept   = 8 * day
 	webhookResponsesKept = 32 * day
@@ -101,10 +102,10 @@ func (m *Maintenance) cleanUp(ctx context.Context, now time.Time, r *Maintenance
 			m.db.log.InfoContext(ctx, "expired rows deleted", slog.String("table", table), slog.Int64("rows", n))
 		}
 	}
-	rolled := m.db.rollUp(ctx, now)
-	errs = append(errs, rolled)
+	rolled, err := m.db.rollUp(ctx, now)
+	errs = append(errs, err)
 	for _, c := range cleanings {
-		if c.rolled && rolled != nil {
+		if c.rolled && !rolled {
 			continue
 		}
 		n, err := m.db.clean(ctx, c, now)
@@ -125,7 +126,7 @@ type cleaning struct {
 	keep time.Duration
 	// rows selects the ctid of up to $2 rows older than $1.
 	rows string
-	// rolled says that the rows are summed up elsewhere, and stay as long as that fails.
+	// rolled says that the rows are summed up elsewhere, and stay until all of them are.
 	rolled bool
 }
 
@@ -140,7 +141,8 @@ var cleanings = []cleaning{
 	{"webhook_minutes", webhookMinutesKept, `SELECT m.old FROM tenants t CROSS JOIN LATERAL (SELECT ctid AS old FROM webhook_minutes
 		WHERE tenant_id = t.id AND minute < $1 ORDER BY minute LIMIT $2) m LIMIT $2`, true},
 	{"webhook_quarters", webhookQuartersKept, `SELECT ctid FROM webhook_quarters WHERE quarter < $1 LIMIT $2`, false},
-	{"webhook_responses", webhookResponsesKept, `SELECT ctid FROM webhook_responses WHERE minute < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
+	{"webhook_responses", webhookMinutesKept, `SELECT ctid FROM webhook_responses WHERE minute < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, true},
+	{"webhook_response_quarters", webhookResponsesKept, `SELECT ctid FROM webhook_response_quarters WHERE quarter < $1 LIMIT $2`, false},
 	{"signing_secrets", 0, `SELECT ctid FROM signing_secrets WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
 	{"replays", replaysKept, `SELECT ctid FROM replays WHERE finished_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, false},
 	{"event_keys", 0, `SELECT ctid FROM event_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`, false},

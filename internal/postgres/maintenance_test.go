@@ -55,7 +55,7 @@ func TestExpiredRowsAreDeletedAndOthersStay(t *testing.T) {
 	}
 	for table, want := range map[string]struct{ deleted, left int64 }{
 		"idempotency_keys": {2500, 101}, "sessions": {1, 1}, "sign_in_failures": {1, 2}, "activity_minutes": {8, 63},
-		"webhook_minutes": {62, 9}, "webhook_quarters": {18, 122}, "webhook_responses": {38, 33}, "event_keys": {20, 10}, "signing_secrets": {1, 2}, "dead_letters": {1, 1}, "cancelled_deliveries": {1, 1},
+		"webhook_minutes": {62, 9}, "webhook_quarters": {18, 122}, "webhook_responses": {62, 9}, "webhook_response_quarters": {39, 31}, "event_keys": {20, 10}, "signing_secrets": {1, 2}, "dead_letters": {1, 1}, "cancelled_deliveries": {1, 1},
 	} {
 		var left int64
 		if err := db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&left); err != nil {

@@ -59,7 +59,7 @@ func countReplayable(
 }
 
 // replayScanned is how many deliveries a count looks at for each that it may count.
-const replayScanned = 10
+const replayScanned = 5
 
 // CreateReplay begins a replay, once for a form key.
 func (s *Replays) CreateReplay(

@@ -110,8 +110,8 @@ func presentIDs(ctx context.Context, tx pgx.Tx, sql string, args ...any) (map[uu
 // that two who do so cannot deadlock.
 const makeDueSQL = `
 WITH q AS (
-  INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test)
-  SELECT d.id, d.webhook_id, now() + r.wait * interval '1 millisecond', 0, d.attempts, 0, false
+  INSERT INTO due (delivery_id, webhook_id, next_attempt_at, lease_token, attempts, schedule, test, status_code, error_class)
+  SELECT d.id, d.webhook_id, now() + r.wait * interval '1 millisecond', 0, d.attempts, 0, false, d.status_code, d.error_class
     FROM deliveries d JOIN unnest($1::uuid[], $2::int[]) AS r (id, wait) ON r.id = d.id
    WHERE d.id = ANY ($1) AND d.id BETWEEN $3 AND $4 AND d.state <> 'pending'
    ORDER BY d.id

@@ -307,13 +307,13 @@ func TestARequestForWhatWasMissedLeavesTheRestToABulkReplay(t *testing.T) {
 	}
 	b.switchTo(posthorn.WebhookActive)
 	b.log.HurryMissed()
-	n, err := b.log.ReplayMissed(t.Context(), b.tenant, b.hook.ID, posthorn.MissedRange{}, b.entry(posthorn.ActionMissedReplayed))
-	if err != nil || n != 500 {
-		t.Fatalf("%d, %v, want the first batch", n, err)
+	made, err := b.log.ReplayMissed(t.Context(), b.tenant, b.hook.ID, posthorn.MissedRange{}, b.entry(posthorn.ActionMissedReplayed))
+	if err != nil || made.Deliveries != 500 {
+		t.Fatalf("%+v, %v, want the first batch", made, err)
 	}
 	b.turns(b.runner, 2)
 	list, _, err := b.replays.List(t.Context(), b.tenant, posthorn.ReplayID{})
-	if err != nil || len(list) != 1 || list[0].Kind != posthorn.ReplayOfMissed || list[0].Done != events-n || list[0].State != posthorn.ReplayFinished {
+	if err != nil || len(list) != 1 || list[0].ID != made.GoesOn || list[0].Kind != posthorn.ReplayOfMissed || list[0].Done != events-500 || list[0].State != posthorn.ReplayFinished {
 		t.Errorf("%+v, %v", list, err)
 	}
 	if got := b.queued(); len(got) != events {

@@ -31,7 +31,7 @@ func (sessionRow) TableName() string { return "sessions" }
 var errPasswordGone = posthorn.Errorf(posthorn.Unauthorized, "The password was changed meanwhile. Sign in with the new one.")
 
 // CreateSession stores a session. It is Unauthorized when the user's password was changed since the session's
-// PasswordChangedAt was read: what ends all sessions also ends the one that was about to begin. The lock on the user
+// PasswordChangedAt was read: what ends all sessions also ends the one that was about to begin. The update of the user
 // makes this wait for a change that is under way, or that change wait for this.
 func (s *Sessions) CreateSession(ctx context.Context, n posthorn.Session) error {
 	data := n.Data
@@ -39,8 +39,9 @@ func (s *Sessions) CreateSession(ctx context.Context, n posthorn.Session) error 
 		data = []byte{}
 	}
 	tag, err := s.db.pool.Exec(ctx, `
+WITH u AS (UPDATE users SET last_seen_at = $7 WHERE id = $2 AND password_changed_at = $9 RETURNING id)
 INSERT INTO sessions (token_hash, user_id, data, address, user_agent, created_at, last_seen_at, expires_at)
-SELECT $1, u.id, $3, $4, $5, $6, $7, $8 FROM users u WHERE u.id = $2 AND u.password_changed_at = $9 FOR SHARE`,
+SELECT $1, u.id, $3, $4, $5, $6, $7, $8 FROM u`,
 		n.TokenHash[:], n.UserID.UUID(), data, n.Address, storable(n.UserAgent), n.CreatedAt, n.LastSeenAt, n.ExpiresAt, n.PasswordChangedAt)
 	op := "create a session of " + n.UserID.String()
 	if err == nil && tag.RowsAffected() == 0 {
@@ -84,12 +85,15 @@ func (s *Sessions) SaveSessionData(ctx context.Context, tokenHash [32]byte, data
 	return translate(err, "save the data of session "+shortHash(tokenHash))
 }
 
-// TouchSession notes that a session was used, and until when it lasts now. It does so at most once a minute, so that many
+// TouchSession notes that a session was used, by its user, and until when it lasts now. It does so at most once a minute, so that many
 // requests at once write once; a session that ended meanwhile stays ended.
 func (s *Sessions) TouchSession(ctx context.Context, tokenHash [32]byte, seen, expires time.Time) error {
-	err := s.db.gorm.WithContext(ctx).Model(&sessionRow{}).
-		Where("token_hash = ? AND last_seen_at <= ?", tokenHash[:], seen.Add(-touchEvery)).
-		UpdateColumns(map[string]any{"last_seen_at": seen, "expires_at": expires}).Error
+	// The user comes first, as wherever else both are locked.
+	_, err := s.db.pool.Exec(ctx, `
+WITH u AS (UPDATE users SET last_seen_at = $2
+            WHERE id = (SELECT user_id FROM sessions WHERE token_hash = $1 AND last_seen_at <= $4) RETURNING id)
+UPDATE sessions SET last_seen_at = $2, expires_at = $3 FROM u WHERE token_hash = $1 AND user_id = u.id AND last_seen_at <= $4`,
+		tokenHash[:], seen, expires, seen.Add(-touchEvery))
 	return translate(err, "touch session "+shortHash(tokenHash))
 }
 

@@ -41,6 +41,7 @@ const (
 var conflicts = map[string]struct{ message, field, problem string }{
 	"users_email_key":              {"That email is already in use", posthorn.FieldEmail, "is already in use"},
 	"users_external_id_key":        {"That external id already belongs to another user", posthorn.FieldExternalID, "already belongs to another user"},
+	"integrations_wallet_id_key":   {"That wallet id already belongs to another integration", posthorn.FieldWalletID, "already belongs to another integration"},
 	"applications_external_id_key": {"That external id already belongs to another application", posthorn.FieldExternalID, "already belongs to another application"},
 }
 

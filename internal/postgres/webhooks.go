@@ -68,19 +68,24 @@ func scanWebhook(row pgx.CollectableRow, before ...any) (posthorn.Webhook, error
 	return w, nil
 }
 
-// ListWebhooks returns the page of what a filter selects, and how many there are in each state.
+// standingSQL is the posthorn.WebhookStanding of a webhook w; f are those that count as failing.
+const standingSQL = `CASE WHEN w.state = 'active' AND w.id IN (SELECT webhook_id FROM f) THEN 'failing' ELSE w.state END`
+
+// ListWebhooks returns the page of what a filter selects, and how many there are of each standing. The first argument of its
+// conditions is the tenant, which failingSQL needs.
 func (s *Webhooks) ListWebhooks(ctx context.Context, tenant posthorn.TenantID, f posthorn.WebhookFilter) (posthorn.WebhookList, error) {
 	op := "list the webhooks of " + tenant.String()
-	list := posthorn.WebhookList{Counts: map[posthorn.WebhookState]int{}}
+	list := posthorn.WebhookList{Counts: map[posthorn.WebhookStanding]int{}}
 	c := webhookConditions(tenant, f)
-	rows, err := s.db.pool.Query(ctx, `SELECT state, count(*) FROM webhooks w WHERE `+c.where()+` GROUP BY state`, c.args...)
+	rows, err := s.db.pool.Query(ctx, `WITH f AS MATERIALIZED (`+failingSQL+`)
+SELECT `+standingSQL+`, count(*) FROM webhooks w WHERE `+c.where()+` GROUP BY 1`, c.args...)
 	if err != nil {
 		return list, translate(err, op)
 	}
-	var state string
+	var standing posthorn.WebhookStanding
 	var n int
-	_, err = pgx.ForEachRow(rows, []any{&state, &n}, func() error {
-		list.Counts[posthorn.WebhookState(state)] = n
+	_, err = pgx.ForEachRow(rows, []any{&standing, &n}, func() error {
+		list.Counts[standing] = n
 		return nil
 	})
 	if err != nil {
@@ -90,8 +95,8 @@ func (s *Webhooks) ListWebhooks(ctx context.Context, tenant posthorn.TenantID, f
 		err := s.db.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM webhooks WHERE tenant_id = $1)`, tenant.UUID()).Scan(&list.Any)
 		return list, translate(err, op)
 	}
-	if f.State != "" {
-		c.and("w.state = %s", string(f.State))
+	if f.Standing != "" {
+		c.and(standingSQL+" = %s", string(f.Standing))
 	}
 	return list, translate(s.pageOfWebhooks(ctx, &list, c, f), op)
 }
@@ -117,7 +122,7 @@ SELECT l.n, `+listedWebhookColumns+` FROM page, l JOIN webhooks w ON w.id = l.id
 	return err
 }
 
-// webhookConditions turns a filter, but for the state, into SQL.
+// webhookConditions turns a filter, but for the standing, into SQL.
 func webhookConditions(tenant posthorn.TenantID, f posthorn.WebhookFilter) *conditions {
 	c := &conditions{}
 	c.and("w.tenant_id = %s", tenant.UUID())

@@ -165,6 +165,17 @@ func TestTheListIsFilteredCountedAndInOrder(t *testing.T) {
 	ledger := add("Ledger", "https://ledger.example/", posthorn.WebhookActive, "aml.*")
 	add("Staging", "https://staging.example/", posthorn.WebhookInactive, "submission.completed")
 	broken := add("Zeta", "https://zeta.example/", posthorn.WebhookDisabled, "webhook.*")
+	poor := add("Poor", "https://poor.example/", posthorn.WebhookActive, "user.created")
+	paused := add("Paused", "https://paused.example/", posthorn.WebhookInactive, "user.created")
+	// Of ten attempts nine succeeded: that is under the limit, while 19 of 20 is not, and neither are nine that failed, nor those of
+	// another hour.
+	now := time.Now()
+	putMinute(t, db, tenant, poor, now.Add(-time.Minute), 0, 5, 1)
+	putMinute(t, db, tenant, poor, now.Add(-10*time.Minute), 0, 4, 0)
+	putMinute(t, db, tenant, paused, now.Add(-time.Minute), 0, 0, 20)
+	putMinute(t, db, tenant, core, now.Add(-time.Minute), 0, 19, 1)
+	putMinute(t, db, tenant, ledger, now.Add(-time.Minute), 0, 0, 9)
+	putMinute(t, db, tenant, ledger, now.Add(-2*time.Hour), 0, 0, 100)
 	names := func(f posthorn.WebhookFilter) []string {
 		t.Helper()
 		list, err := store.ListWebhooks(t.Context(), tenant, f)
@@ -181,8 +192,11 @@ func TestTheListIsFilteredCountedAndInOrder(t *testing.T) {
 		filter posthorn.WebhookFilter
 		want   []string
 	}{
-		{posthorn.WebhookFilter{}, []string{"Zeta", "core banking", "Ledger", "Staging"}},
-		{posthorn.WebhookFilter{State: posthorn.WebhookActive}, []string{"core banking", "Ledger"}},
+		{posthorn.WebhookFilter{}, []string{"Poor", "Zeta", "core banking", "Ledger", "Paused", "Staging"}},
+		{posthorn.WebhookFilter{Standing: posthorn.StandingActive}, []string{"core banking", "Ledger"}},
+		{posthorn.WebhookFilter{Standing: posthorn.StandingFailing}, []string{"Poor"}},
+		{posthorn.WebhookFilter{Standing: posthorn.StandingInactive}, []string{"Paused", "Staging"}},
+		{posthorn.WebhookFilter{Standing: posthorn.StandingFailing, Text: "core"}, []string{}},
 		{posthorn.WebhookFilter{Text: "LEDGER.ex"}, []string{"Ledger"}},
 		{posthorn.WebhookFilter{Text: "50%_"}, []string{"core banking"}},
 		{posthorn.WebhookFilter{Text: "%"}, []string{"core banking"}},
@@ -195,12 +209,14 @@ func TestTheListIsFilteredCountedAndInOrder(t *testing.T) {
 			t.Errorf("%+v (-want +got):\n%s", c.filter, diff)
 		}
 	}
-	list, err := store.ListWebhooks(t.Context(), tenant, posthorn.WebhookFilter{State: posthorn.WebhookInactive})
+	list, err := store.ListWebhooks(t.Context(), tenant, posthorn.WebhookFilter{Standing: posthorn.StandingInactive})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[posthorn.WebhookState]int{posthorn.WebhookActive: 2, posthorn.WebhookInactive: 1, posthorn.WebhookDisabled: 1}
-	if diff := cmp.Diff(want, list.Counts); diff != "" || list.Total() != 4 {
+	want := map[posthorn.WebhookStanding]int{
+		posthorn.StandingActive: 2, posthorn.StandingFailing: 1, posthorn.StandingInactive: 2, posthorn.StandingDisabled: 1,
+	}
+	if diff := cmp.Diff(want, list.Counts); diff != "" || list.Total() != 6 {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	if slices.Contains([]posthorn.WebhookID{core, ledger, broken}, posthorn.WebhookID{}) {

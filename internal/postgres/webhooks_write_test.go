@@ -228,7 +228,7 @@ func TestAPageOfTheListIsReadWithoutWhatIsSealed(t *testing.T) {
 		"before":                {posthorn.WebhookFilter{Before: ids["Webhook 6"]}, "3 4 5", 3},
 		"before, near the top":  {posthorn.WebhookFilter{Before: ids["Webhook 1"]}, "0 1 2", 0},
 		"after one that is not": {posthorn.WebhookFilter{After: posthorn.NewWebhookID()}, "0 1 2", 0},
-		"after one of others":   {posthorn.WebhookFilter{State: posthorn.WebhookDisabled}, "", 0},
+		"after one of others":   {posthorn.WebhookFilter{Standing: posthorn.StandingDisabled}, "", 0},
 	} {
 		names, list := page(c.filter)
 		if got := strings.Join(names, " "); got != c.want || list.Skipped != c.skipped || list.Total() != 7 || !list.Any {
