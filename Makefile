@@ -9,6 +9,7 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 # TESTFLAGS is handed to go test; CI sets -race. The others go to the program of their name, such as "-duration 60s".
 TESTFLAGS ?=
 BENCHFLAGS ?=
+SCALEFLAGS ?=
 TORTUREFLAGS ?=
 
 # VERSION is written into the binary.
@@ -53,6 +54,10 @@ check: $(GOLANGCI) ## Check generated files, formatting, lint, module file
 bench: ## Measure the ingest, and deliveries from end to end
 	go test -run '^$$' -bench . -benchtime 10s ./internal/postgres ./internal/app
 	go run ./internal/bench $(BENCHFLAGS)
+
+.PHONY: scale
+scale: ## Ask for every list, filter and chart among 5,000,000 deliveries
+	go run ./internal/scale $(SCALEFLAGS)
 
 .PHONY: torture
 torture: ## Look for lost deliveries while processes and PostgreSQL are killed

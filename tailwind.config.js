@@ -9,7 +9,7 @@ const token = (name) => `var(--ph-${name})`;
 const tones = (...names) => Object.fromEntries(names.map((n) => [n, token(n)]));
 
 export default {
-  content: ['./views/**/*.templ', './static/src/app.js'],
+  content: ['./views/**/*.templ', './static/src/*.js'],
   theme: {
     colors: {
       transparent: 'transparent',

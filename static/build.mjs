@@ -58,7 +58,9 @@ const css = compileCSS().replace(/url\((['"]?)([\w.-]+)\1\)/g, (_, __, name) => 
 });
 emit('app.css', css);
 emit('htmx.js', readFileSync(pkg('htmx.org/dist/htmx.min.js')));
-emit('app.js', transformSync(readFileSync(src('app.js'), 'utf8'), { minify: true, target: 'es2022', format: 'iife', charset: 'utf8' }).code);
+for (const script of ['app.js', 'docs.js']) {
+  emit(script, transformSync(readFileSync(src(script), 'utf8'), { minify: true, target: 'es2022', format: 'iife', charset: 'utf8' }).code);
+}
 
 const sorted = Object.fromEntries(Object.keys(manifest).sort().map((name) => [name, manifest[name]]));
 writeFileSync(join(dist, 'manifest.json'), JSON.stringify(sorted, null, 2) + '\n');

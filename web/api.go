@@ -36,18 +36,16 @@ var apiScopes = map[access]posthorn.Scope{
 // isAPI reports whether a path is of the admin API, whether or not there is such a route.
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), path.API) }
 
-// guardAPI lets those in whose key has the scope, and notes the key in the request.
+// guardAPI lets those in whose key has the scope and whose tenant has requests left, and notes the key in the request.
 func (s *Server) guardAPI(c *fiber.Ctx, scope posthorn.Scope) error {
-	plain, err := presentedAPIKey(c)
-	if err != nil {
+	kind := posthorn.RequestAPI
+	if scope == posthorn.ScopePublish {
+		kind = posthorn.RequestPublish
+	}
+	if err := s.admit(c, kind); err != nil {
 		return err
 	}
-	k, err := s.APIKeys.VerifyAPIKey(c.UserContext(), plain)
-	if err != nil {
-		return err
-	}
-	requestOf(c).apiKey = &k
-	if !k.Has(scope) {
+	if !requestOf(c).apiKey.Has(scope) {
 		return posthorn.Errorf(posthorn.Forbidden, "This needs an API key with the scope %s.", scope)
 	}
 	return c.Next()

@@ -20,7 +20,7 @@ type Deliveries interface {
 	Stop(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.DeliveryID) (posthorn.LogEntry, error)
 	Try(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, t posthorn.Trial) (posthorn.LogEntry, error)
 	Test(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, event string, data *json.RawMessage) (posthorn.LogEntry, error)
-	ReplayMissed(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, since time.Time) (int, error)
+	ReplayMissed(ctx context.Context, actor posthorn.Actor, tenant posthorn.TenantID, id posthorn.WebhookID, since time.Time) (posthorn.MissedReplay, error)
 }
 
 // maxTestBody bounds the JSON of a test: an event and what is around it.
@@ -88,24 +88,25 @@ func (s *Server) apiTestWebhook(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Event *string          `json:"event"`
-		Data  *json.RawMessage `json:"data"`
+	in, err := readMembers(body, "The body must be an object with the name of an event type as event, and optionally data.")
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return posthorn.Because(posthorn.Invalid, "The body must be an object with the name of an event type as event, and optionally data.", err)
-	}
-	if in.Event == nil {
+	faults := map[string]string{}
+	event := readMember[string](in, posthorn.FieldEvent, "must be the name of an event type", faults)
+	if event == nil {
 		return posthorn.FieldError(posthorn.Invalid, posthorn.FieldEvent, "must be the name of an event type")
 	}
-	entry, err := s.Deliveries.Test(c.UserContext(), s.apiActor(c), apiTenant(c), id, *in.Event, in.Data)
+	data := readMember[json.RawMessage](in, fieldTestData, "must be an object", faults)
+	entry, err := s.Deliveries.Test(c.UserContext(), s.apiActor(c), apiTenant(c), id, *event, data)
 	if err != nil {
 		return err
 	}
 	return sendJSON(c, http.StatusOK, &entry)
 }
 
-// apiReplayMissed makes the deliveries that a webhook missed. The body may be left out.
+// apiReplayMissed makes the deliveries that a webhook missed, and names the bulk replay that makes the rest where they are too many
+// for a request. The body may be left out.
 func (s *Server) apiReplayMissed(c *fiber.Ctx) error {
 	id, err := webhookParam(c)
 	if err != nil {
@@ -115,14 +116,15 @@ func (s *Server) apiReplayMissed(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.Deliveries.ReplayMissed(c.UserContext(), s.apiActor(c), apiTenant(c), id, since)
+	made, err := s.Deliveries.ReplayMissed(c.UserContext(), s.apiActor(c), apiTenant(c), id, since)
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, http.StatusAccepted, struct {
-		Deliveries int `json:"deliveries"`
-	}{n})
+	return sendJSON(c, http.StatusAccepted, &made)
 }
+
+// fieldTestData is the data of a test.
+const fieldTestData = "data"
 
 // readSince reads {"since"}, which is optional; zero without it.
 func readSince(c *fiber.Ctx) (time.Time, error) {

@@ -20,6 +20,8 @@ type EventPublisher interface {
 // EventLog is what pages and API need of posthorn.EventLog.
 type EventLog interface {
 	List(ctx context.Context, tenant posthorn.TenantID, f posthorn.EventFilter, page posthorn.PageRequest) (posthorn.EventPage, error)
+	News(ctx context.Context, tenant posthorn.TenantID, f posthorn.EventFilter, since posthorn.EventID) (posthorn.Estimate, error)
+	Newest(ctx context.Context, tenant posthorn.TenantID) (posthorn.EventID, error)
 	Get(ctx context.Context, tenant posthorn.TenantID, id posthorn.EventID) (posthorn.EventTrace, error)
 }
 

@@ -199,6 +199,13 @@ func (k oneKey) VerifyAPIKey(_ context.Context, plain string) (posthorn.APIKey, 
 	return posthorn.APIKey{ID: posthorn.APIKeyID(posthorn.NewTenantID()), TenantID: posthorn.NewTenantID(), Name: "CI"}, nil
 }
 
+// unlimited lets everything through.
+type unlimited struct{}
+
+func (unlimited) Take(context.Context, posthorn.TenantID, posthorn.RequestKind) (posthorn.RateStanding, error) {
+	return posthorn.RateStanding{}, nil
+}
+
 // lockedBuffer is a log that several goroutines write and a test reads.
 type lockedBuffer struct {
 	mu   sync.Mutex
@@ -222,7 +229,7 @@ func TestTheLogNamesTheKeyByItsIDAndNeverHoldsIt(t *testing.T) {
 	var log lockedBuffer
 	const key = "ph_live_0123456789abcdef0123456789abcdef"
 	server := web.New(web.Options{
-		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), APIKeys: oneKey{key},
+		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), APIKeys: oneKey{key}, RateLimits: unlimited{},
 		Live: live.NewHub(posthorn.ActivityNotice.Merge), CookieKeys: [][]byte{make([]byte, 32), make([]byte, 32)},
 	})
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -268,7 +275,7 @@ func TestTheLogNamesTheKeyByItsIDAndNeverHoldsIt(t *testing.T) {
 	if strings.Contains(text, "0123456789abcdef") {
 		t.Errorf("the log has the key:\n%s", text)
 	}
-	if n := strings.Count(text, "api_key_id=key_"); n != 2 || strings.Count(text, "tenant_id=tenant_") != 2 {
+	if n := strings.Count(text, "api_key_id=key_"); n != 4 || strings.Count(text, "tenant_id=tenant_") != 4 {
 		t.Errorf("%d lines name the key:\n%s", n, text)
 	}
 }

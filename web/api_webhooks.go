@@ -108,19 +108,48 @@ func readRotation(c *fiber.Ctx) (posthorn.SecretRotation, error) {
 	if err != nil {
 		return r, err
 	}
-	var in struct {
-		OverlapSeconds *int64  `json:"overlapSeconds"`
-		Secret         *string `json:"secret"`
+	in, err := readMembers(body, "The body must be an object with a whole number as overlapSeconds and a string as secret, both optional.")
+	if err != nil {
+		return r, err
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return r, posthorn.Because(posthorn.Invalid, "The body must be an object with a whole number as overlapSeconds and a string as secret, both optional.", err)
+	faults := map[string]string{}
+	overlap := readMember[int64](in, fieldOverlapSeconds, "must be a whole number of seconds", faults)
+	own := readMember[string](in, posthorn.FieldSecret, "must be a string", faults)
+	if err := posthorn.InvalidFields("The secret was not replaced.", faults); err != nil {
+		return r, err
 	}
-	if in.OverlapSeconds != nil {
+	if overlap != nil {
 		// What is far beyond the limit must not wrap around.
-		r.Overlap = time.Duration(min(max(*in.OverlapSeconds, -1), int64(posthorn.MaxSecretOverlap/time.Second)+1)) * time.Second
+		r.Overlap = time.Duration(min(max(*overlap, -1), int64(posthorn.MaxSecretOverlap/time.Second)+1)) * time.Second
 	}
-	if in.Secret != nil {
-		r.Own = *in.Secret
+	if own != nil {
+		r.Own = *own
 	}
 	return r, nil
+}
+
+// fieldOverlapSeconds is how long a replaced secret stays valid.
+const fieldOverlapSeconds = "overlapSeconds"
+
+// readMembers reads a body that is an object, or null, which is one without members.
+func readMembers(body []byte, rule string) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, posthorn.Because(posthorn.Invalid, rule, err)
+	}
+	return members, nil
+}
+
+// readMember reads one member, nil when it is absent or null, and notes the rule when it is of another type.
+func readMember[T any](members map[string]json.RawMessage, name, rule string, faults map[string]string) *T {
+	raw, given := members[name]
+	if !given {
+		return nil
+	}
+	var value *T
+	if err := json.Unmarshal(raw, &value); err != nil {
+		faults[name] = rule
+		return nil
+	}
+	return value
 }

@@ -213,9 +213,6 @@ func TestARowOfTheLogSaysWhatBecameOfTheDelivery(t *testing.T) {
 		if words := text(row); !containsAll(words, want...) {
 			t.Errorf("%s says %q, want %q", name, words, want)
 		}
-		if _, unfinished := row.Attr("data-unfinished"); unfinished != (name == "retrying") {
-			t.Errorf("%s is unfinished: %v", name, unfinished)
-		}
 		if href := row.Find(".row-link").AttrOr("href", ""); href != path.Delivery(l.ids[name]) {
 			t.Errorf("%s leads to %q", name, href)
 		}

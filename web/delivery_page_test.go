@@ -241,7 +241,7 @@ func TestThePageOfAPendingDeliveryRefreshesItself(t *testing.T) {
 	c := s.SignedIn()
 	poll := c.Get(path.Delivery(id)).HTML(t).Find("[data-poll]")
 	news, _ := poll.Attr("hx-get")
-	if !strings.HasPrefix(news, path.DeliveryNews(id)+"?") || poll.AttrOr("hx-swap", "") != "none" || poll.AttrOr("hx-trigger", "") != "every 2s" {
+	if !strings.HasPrefix(news, path.DeliveryNews(id)+"?") || poll.AttrOr("hx-swap", "") != "none" || poll.AttrOr("hx-trigger", "") != "changed, every 2s" {
 		t.Fatalf("asks %q", news)
 	}
 	same := c.Get(news, into("")...)
@@ -322,7 +322,7 @@ func TestADeliveryBeforeItsFirstAttempt(t *testing.T) {
 	if page.Find("#curl-code, #signature, #timings").Length() != 0 {
 		t.Error("what was not sent has a command, a signature or timings")
 	}
-	if poll := page.Find("[data-poll]").AttrOr("hx-trigger", ""); poll != "every 2s" {
+	if poll := page.Find("[data-poll]").AttrOr("hx-trigger", ""); poll != "changed, every 2s" {
 		t.Errorf("asks %q", poll)
 	}
 	wantRedirect(t, c.Post(path.DeliveryStop(id), nil), path.Delivery(id))

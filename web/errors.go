@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -134,8 +133,7 @@ func (s *Server) knowReader(c *fiber.Ctx, f failure) {
 // setRetryAfter says how long to wait, in seconds.
 func setRetryAfter(c *fiber.Ctx, f failure) {
 	if !f.retryAt.IsZero() {
-		wait := max(1, int(time.Until(f.retryAt).Round(time.Second).Seconds()))
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(wait))
+		c.Set(fiber.HeaderRetryAfter, wholeSeconds(max(time.Until(f.retryAt), 1)))
 	}
 }
 

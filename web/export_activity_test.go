@@ -222,7 +222,7 @@ func TestTheNDJSONKeepsMarkupInPayloads(t *testing.T) {
 }
 
 // exportFunction is where the goroutine of an export is.
-const exportFunction = "web.exportRecords"
+const exportFunction = "web.export[...].send.func1"
 
 // slowExport starts an export that is larger than what lies between server and reader, so that it is under way as long
 // as nobody reads on. Its records are more than are read from the database at a time.

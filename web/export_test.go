@@ -8,6 +8,7 @@ const (
 	Anyone = anyone
 	Worker = worker
 	Guest  = guest
+	Linked = linked
 	Person = person
 	Admin  = admin
 	Owner  = owner

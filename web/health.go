@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -19,7 +20,9 @@ func (s *Server) healthz(c *fiber.Ctx) error {
 // readyz says whether the process can do its work, and if not, what is missing.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	notes, err := s.Ready.Ready(c.UserContext())
+	ctx, cancel := context.WithTimeout(c.UserContext(), readyTimeout)
+	defer cancel()
+	notes, err := s.Ready.Ready(ctx)
 	if err != nil {
 		return sendJSON(c, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": describe(err).message})
 	}

@@ -63,7 +63,11 @@ func (s *Server) open(c *fiber.Ctx) {
 // begin opens the request with a context that has a deadline: Fiber's has none, and does not notice a client that leaves.
 func (s *Server) begin(c *fiber.Ctx) error {
 	s.open(c)
-	ctx, cancel := context.WithTimeout(context.Background(), handlerTimeout)
+	limit := handlerTimeout
+	if m := c.Method(); m == fiber.MethodGet || m == fiber.MethodHead {
+		limit = lookTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	c.SetUserContext(ctx)
 	return c.Next()
@@ -124,7 +128,7 @@ func (s *Server) logRequest(c *fiber.Ctx) error {
 		}
 	}
 	attrs := []slog.Attr{
-		slog.String("request_id", r.id), slog.String("method", c.Method()), slog.String("path", c.Path()),
+		slog.String("request_id", r.id), slog.String("method", c.Method()), slog.String("path", loggedPath(c)),
 		slog.Int("status", c.Response().StatusCode()), slog.Duration("took", time.Since(r.started)),
 		slog.String("address", r.address.String()),
 	}
@@ -222,7 +226,7 @@ func (s *Server) guard(a access) fiber.Handler {
 		switch {
 		case a == guest && r.signedIn != nil && !sends(c):
 			return c.Redirect(nextPath(c.Query(layout.FieldNext)), fiber.StatusSeeOther)
-		case a == guest:
+		case a == guest || a == linked:
 			return c.Next()
 		case r.signedIn == nil:
 			return s.askToSignIn(c)

@@ -43,7 +43,11 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 	if !ready {
 		return c.Redirect(path.Setup, http.StatusSeeOther)
 	}
-	return s.renderLogin(c, http.StatusOK, pages.LoginProps{Next: localPath(c.Query(layout.FieldNext))})
+	p := pages.LoginProps{Next: localPath(c.Query(layout.FieldNext))}
+	if c.OriginalURL() == path.LoginAfterReset {
+		p.Notice = "Your password is set. Sign in with it."
+	}
+	return s.renderLogin(c, http.StatusOK, p)
 }
 
 func (s *Server) renderLogin(c *fiber.Ctx, status int, p pages.LoginProps) error {

@@ -50,13 +50,37 @@ func (s *Server) eventList(c *fiber.Ctx) (pages.EventListProps, int, error) {
 	}
 	p.Filter, position, p.Values, err = readEventQuery(queryOf(c), p.Location, p.Now)
 	if err == nil {
+		// The newest id is read before the list: what comes in between is announced twice rather than never.
+		if p.Newest, err = s.Events.Newest(ctx, tenant); err != nil {
+			return p, 0, err
+		}
 		p.Page, err = s.Events.List(ctx, tenant, p.Filter, position)
 	}
+	p.FirstPage = p.Page.PrevCursor == "" && (position.Cursor == "" || len(p.Page.Events) > 0)
+	// A mark that cannot be read marks nothing.
+	p.Fresh, _ = posthorn.ParseEventID(c.Query(pages.FreshSince))
 	if f := describe(err); err != nil && f.fields != nil {
 		p.Faults = f.fields
 		return p, f.status, nil
 	}
 	return p, http.StatusOK, err
+}
+
+// showEventNews counts what is newer than the reader has seen, under the reader's filters.
+func (s *Server) showEventNews(c *fiber.Ctx) error {
+	f, _, values, err := readEventQuery(queryOf(c), zoneOf(c), time.Now())
+	if err != nil {
+		return err
+	}
+	since, err := posthorn.ParseEventID(c.Query(pages.SinceRecord, posthorn.EventID{}.String()))
+	if err != nil {
+		return posthorn.InvalidFields("The position could not be understood.", map[string]string{pages.SinceRecord: "must be the id of an event"})
+	}
+	news, err := s.Events.News(c.UserContext(), tenantOf(c), f, since)
+	if err != nil {
+		return err
+	}
+	return s.render(c, http.StatusOK, pages.EventNews(pages.EventNewsProps{News: news, Values: values}))
 }
 
 // readEventQuery reads the query string of the list of events; values are the filters as they stand in links, without the

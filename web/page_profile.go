@@ -30,6 +30,9 @@ func (s *Server) renderProfile(c *fiber.Ctx, status int, p pages.ProfileProps) e
 	if p.Page, err = s.page(c, "Profile", layout.NavSettings); err != nil {
 		return err
 	}
+	if p.Page.Viewer.Admin {
+		p.Page.Crumbs = []layout.Crumb{{Label: settingsTitle}}
+	}
 	return s.render(c, status, pages.Profile(p))
 }
 

@@ -105,6 +105,12 @@ func (s *Server) renderWebhookTest(c *fiber.Ctx, status int, w *posthorn.Webhook
 	if p.Earlier, err = s.testsBefore(c, w.ID, p.Result); err != nil {
 		return err
 	}
+	if p.Result != nil && p.Result.State == posthorn.DeliverySucceeded {
+		failed := posthorn.DeliveryFilter{WebhookID: w.ID, Statuses: []posthorn.DeliveryStatus{posthorn.StatusError}}
+		if p.Failed, err = s.Replays.Preview(c.UserContext(), tenantOf(c), failed); err != nil {
+			return err
+		}
+	}
 	switch {
 	case isFragmentFor(c, pages.IntoTestOutcome):
 		return s.render(c, status, pages.WebhookTestOutcome(p))

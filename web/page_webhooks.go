@@ -83,7 +83,7 @@ func webhookFilterOf(c *fiber.Ctx) (posthorn.WebhookFilter, url.Values) {
 		}
 	}
 	return posthorn.WebhookFilter{
-		Text: kept.Get(filterText), State: posthorn.WebhookState(kept.Get(pages.FilterState)), Event: kept.Get(pages.FilterEvent),
+		Text: kept.Get(filterText), Standing: posthorn.WebhookStanding(kept.Get(pages.FilterState)), Event: kept.Get(pages.FilterEvent),
 	}, kept
 }
 
@@ -104,7 +104,7 @@ func (s *Server) webhookList(c *fiber.Ctx) (pages.WebhookListProps, int, error) 
 	p.Filter.After, _ = posthorn.ParseWebhookID(c.Query(pageAfter))
 	p.Filter.Before, _ = posthorn.ParseWebhookID(c.Query(pageBefore))
 	p.List, err = s.Webhooks.List(ctx, tenant, p.Filter)
-	if err == nil && len(p.List.Webhooks) == 0 && p.List.Selected(p.Filter.State) > 0 {
+	if err == nil && len(p.List.Webhooks) == 0 && p.List.Selected(p.Filter.Standing) > 0 {
 		// The last page is empty by now, because a change took its webhooks out of the filter.
 		p.Filter.After, p.Filter.Before = posthorn.WebhookID{}, posthorn.WebhookID{}
 		p.List, err = s.Webhooks.List(ctx, tenant, p.Filter)
@@ -128,7 +128,7 @@ func (s *Server) webhookList(c *fiber.Ctx) (pages.WebhookListProps, int, error) 
 	if n > 0 && p.List.Skipped > 0 {
 		p.Previous = p.Shown[0].ID
 	}
-	if n > 0 && p.List.Skipped+n < p.List.Selected(p.Filter.State) {
+	if n > 0 && p.List.Skipped+n < p.List.Selected(p.Filter.Standing) {
 		p.Next = p.Shown[n-1].ID
 	}
 	return p, http.StatusOK, nil

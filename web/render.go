@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -22,11 +23,12 @@ func sendJSON(c *fiber.Ctx, status int, v any) error {
 }
 
 // render answers with a page or fragment. It is rendered whole before a byte is sent, so that a fault in a template is
-// an error page and not half a page.
+// an error page and not half a page. The deadline of the request is for what is read: the page that says that it has passed must not
+// fail by it as well.
 func (s *Server) render(c *fiber.Ctx, status int, component templ.Component) error {
 	var out bytes.Buffer
-	if err := component.Render(c.UserContext(), &out); err != nil {
-		return fmt.Errorf("render %s: %w", c.Path(), err)
+	if err := component.Render(context.WithoutCancel(c.UserContext()), &out); err != nil {
+		return fmt.Errorf("render %s: %w", loggedPath(c), err)
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.Status(status).Send(out.Bytes())

@@ -53,7 +53,7 @@ func TestAFilterOfTheLogIsReplayed(t *testing.T) {
 	wantStatus(t, a, http.StatusOK)
 	page := a.HTML(t)
 	said := text(page.Find("main"))
-	for _, want := range []string{"Send 40 deliveries again?", "Ledger sync", "Failed or stopped", "404", "The oldest go first", "not active", "about 2 seconds", "Replay 40"} {
+	for _, want := range []string{"Send 40 deliveries again?", "Ledger sync", "Failed or stopped", "404", "The oldest go first", "not active", "about 2 s.", "Replay 40"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the question does not say %q: %s", want, said)
 		}

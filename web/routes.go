@@ -18,6 +18,8 @@ const (
 	worker
 	// guest is a person who is not signed in; one who is goes home.
 	guest
+	// linked is whoever has the token in the path, signed in or not; the handler checks it.
+	linked
 	// person is signed in.
 	person
 	// admin is signed in as an owner or admin; to others the page does not exist.
@@ -73,7 +75,7 @@ func (s *Server) routes() []route {
 		{post, path.Login, guest, s.signIn},
 		{post, path.Logout, person, s.signOut},
 	}
-	return slices.Concat(list, s.pageRoutes(), s.webhookRoutes())
+	return slices.Concat(list, s.docsRoutes(), s.pageRoutes(), s.webhookRoutes(), s.resourceRoutes(), s.settingsRoutes())
 }
 
 // pageRoutes are those of the pages but for what webhooks send.
@@ -156,6 +158,8 @@ func (s *Server) webhookRoutes() []route {
 		{get, path.Events, admin, s.showEvents},
 		{post, path.Events, admin, s.publishEvent},
 		{get, path.EventNew, admin, s.showNewEvent},
+		{get, path.EventNews, admin, s.showEventNews},
+		{get, path.EventStream, admin, s.streamEvents},
 		{get, path.Event(":id"), admin, s.showEvent},
 		{get, path.Delivery(":id"), admin, s.showDelivery},
 		{get, path.DeliveryNews(":id"), admin, s.showWhatBecame},

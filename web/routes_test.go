@@ -53,6 +53,12 @@ func visits(record string) []visit {
 		{get, path.Metrics, path.Metrics, fine, fine, fine},
 		{get, static.URL("app.css"), path.Static + "*", fine, fine, fine},
 		{post, path.IngestActivity, path.IngestActivity, refused, refused, refused},
+		{get, path.Docs, path.Docs, fine, fine, fine},
+		{get, path.DocsGroup("webhooks"), path.DocsGroup(":group"), fine, fine, fine},
+		{get, path.DocsGroup("nope"), path.DocsGroup(":group"), missing, missing, missing},
+		{get, path.OpenAPI, path.OpenAPI, fine, fine, fine},
+		{get, path.APIOpenAPI, path.APIOpenAPI, fine, fine, fine},
+		{get, path.APIDocs, path.APIDocs, goes(path.Docs), goes(path.Docs), goes(path.Docs)},
 		{get, path.Setup, path.Setup, conflict, goes(path.Home), goes(path.Home)},
 		{post, path.Setup, path.Setup, conflict, conflict, conflict},
 		{get, path.Login, path.Login, fine, goes(path.Home), goes(path.Home)},
@@ -77,6 +83,8 @@ func visits(record string) []visit {
 	all = append(all, apiVisits()...)
 	all = append(all, catalogueVisits()...)
 	all = append(all, eventVisits()...)
+	all = append(all, settingsVisits()...)
+	all = append(all, resourceVisits()...)
 	return append(all,
 		visit{post, path.SettingsProfile, path.SettingsProfile, refused, wrong, wrong},
 		visit{post, path.SettingsPassword, path.SettingsPassword, refused, wrong, wrong},
@@ -111,6 +119,40 @@ func credentialVisits() []visit {
 		adminVisit(post, path.APISecretRotate, path.APISecretRotate, wrong),
 		adminVisit(post, path.APISecretRetireOld, path.APISecretRetireOld, goes(path.Credentials)),
 	}
+}
+
+// settingsVisits exercise the settings of the organisation, and the links that they make. Who and what is named there is nobody.
+func settingsVisits() []visit {
+	const get, post = http.MethodGet, http.MethodPost
+	user, app, invitation := posthorn.UserID{15: 1}.String(), posthorn.ApplicationID{15: 1}.String(), posthorn.MemberInvitationID{15: 1}.String()
+	all := []visit{
+		{get, path.Settings, path.Settings, asked(path.Settings), goes(path.SettingsProfile), goes(path.SettingsMembers)},
+		{get, path.Join("nobodys"), path.Join(":token"), missing, missing, missing},
+		{post, path.Join("nobodys"), path.Join(":token"), missing, missing, missing},
+		{get, path.Reset("nobodys"), path.Reset(":token"), missing, missing, missing},
+		{post, path.Reset("nobodys"), path.Reset(":token"), missing, missing, missing},
+		adminVisit(get, path.SettingsInvitations, path.SettingsInvitations, goes(path.SettingsMembers)),
+		adminVisit(post, path.SettingsInvitations, path.SettingsInvitations, wrong),
+		adminVisit(post, path.SettingsInvitationRevoke(invitation), path.SettingsInvitationRevoke(":id"), missing),
+		adminVisit(post, path.SettingsApplications, path.SettingsApplications, wrong),
+		adminVisit(post, path.SettingsLimits, path.SettingsLimits, goes(path.SettingsLimits)),
+		adminVisit(get, path.SettingsAudit+"?from=never", path.SettingsAudit, wrong),
+	}
+	for _, page := range []string{
+		path.SettingsMembers, path.SettingsInvitationNew, path.SettingsApplications, path.SettingsApplicationNew, path.SettingsKeys, path.SettingsAudit,
+		path.SettingsAuditCSV, path.SettingsAuditNDJSON, path.SettingsLimits,
+	} {
+		all = append(all, adminVisit(get, page, page, fine))
+	}
+	for _, method := range []string{get, post} {
+		for _, page := range []func(string) string{path.SettingsMember, path.SettingsMemberReset, path.SettingsMemberRemove} {
+			all = append(all, adminVisit(method, page(user), page(":id"), missing))
+		}
+		for _, page := range []func(string) string{path.SettingsApplication, path.SettingsApplicationDelete} {
+			all = append(all, adminVisit(method, page(app), page(":id"), missing))
+		}
+	}
+	return all
 }
 
 // webhookVisits exercise the pages around webhooks. Of those about one webhook the id is nobody's.
@@ -237,7 +279,7 @@ func TestTheVisitsCoverTheRouteTable(t *testing.T) {
 func TestEveryNameOfPackagePathResolves(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, source := range []string{"path.go", "deliveries.go"} {
+	for _, source := range []string{"path.go", "settings.go", "deliveries.go", "docs.go", "resources.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "../views/path/"+source, nil, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -269,10 +311,21 @@ func TestEveryNameOfPackagePathResolves(t *testing.T) {
 		"DeliveryLogStream": path.DeliveryLogStream, "DeliveryLogExportCSV": path.DeliveryLogExportCSV,
 		"DeliveryLogExportNDJSON": path.DeliveryLogExportNDJSON, "DeliveryLogReplay": path.DeliveryLogReplay,
 		"WebhookLog": path.WebhookLog("wh_1"), "WebhookTest": path.WebhookTest("wh_1"), "WebhookMissed": path.WebhookMissed("wh_1"),
-		"Events": path.Events, "EventNew": path.EventNew, "Event": path.Event("evt_1"), "Delivery": path.Delivery("whd_1"),
+		"Events": path.Events, "EventNew": path.EventNew, "EventNews": path.EventNews, "EventStream": path.EventStream, "Event": path.Event("evt_1"), "Delivery": path.Delivery("whd_1"),
 		"DeliveryAttempt": path.DeliveryAttempt("whd_1", 1), "DeliveryNews": path.DeliveryNews("whd_1"), "DeliveryBody": path.DeliveryBody("whd_1"),
 		"DeliveryReplay": path.DeliveryReplay("whd_1"), "DeliveryStop": path.DeliveryStop("whd_1"), "Attention": path.Attention,
 		"Replays": path.Replays, "Replay": path.Replay("rpl_1"), "ReplayCancel": path.ReplayCancel("rpl_1"),
+		"Docs": path.Docs, "DocsGroup": path.DocsGroup("webhooks"), "OpenAPI": path.OpenAPI, "APIDocs": path.APIDocs, "APIOpenAPI": path.APIOpenAPI,
+		"APIActivity": path.APIActivity, "Resources": path.Resources("submissions"), "Resource": path.Resource("submissions", "sub_1"),
+		"APIResources": path.APIResources("submissions"), "APIScreenings": path.APIScreenings("sub_1"),
+		"Settings": path.Settings, "SettingsMembers": path.SettingsMembers, "SettingsInvitations": path.SettingsInvitations,
+		"SettingsInvitationNew": path.SettingsInvitationNew, "SettingsInvitationRevoke": path.SettingsInvitationRevoke("join_1"),
+		"SettingsMember": path.SettingsMember("user_1"), "SettingsMemberReset": path.SettingsMemberReset("user_1"),
+		"SettingsMemberRemove": path.SettingsMemberRemove("user_1"), "SettingsApplications": path.SettingsApplications,
+		"SettingsApplicationNew": path.SettingsApplicationNew, "SettingsApplication": path.SettingsApplication("app_1"),
+		"SettingsApplicationDelete": path.SettingsApplicationDelete("app_1"), "SettingsKeys": path.SettingsKeys, "SettingsAudit": path.SettingsAudit,
+		"SettingsAuditCSV": path.SettingsAuditCSV, "SettingsAuditNDJSON": path.SettingsAuditNDJSON, "SettingsLimits": path.SettingsLimits,
+		"LoginAfterReset": path.LoginAfterReset, "Join": path.Join("token"), "Reset": path.Reset("token"),
 		"With": path.With(path.Activity, url.Values{"q": {"a"}}),
 	}
 	s := sitekit.Start(t)

@@ -29,6 +29,10 @@ const (
 	// handlerTimeout is the deadline of the context that a handler passes on. It is longer than the ingest takes to
 	// learn the outcome of a commit that was cut off.
 	handlerTimeout = 30 * time.Second
+	// lookTimeout is that deadline for requests that only read: who looks at a page is told soon that the database hangs.
+	lookTimeout = 10 * time.Second
+	// readyTimeout is for how long a probe is kept waiting.
+	readyTimeout = 3 * time.Second
 )
 
 // Readiness says whether the server can do its work.
@@ -46,9 +50,16 @@ type Options struct {
 	// APIKeys and Credentials are usually the same as Accounts.
 	APIKeys     APIKeys
 	Credentials Credentials
-	Ingest      *posthorn.Ingest
-	Activity    posthorn.ActivityReader
-	Webhooks    Webhooks
+	// Members is usually the same, too.
+	Members      Members
+	Applications Applications
+	Audit        AuditLog
+	Limits       Limits
+	// RateLimits count the requests of programs.
+	RateLimits RateLimiter
+	Ingest     *posthorn.Ingest
+	Activity   posthorn.ActivityReader
+	Webhooks   Webhooks
 	// EventTypes is the event catalogue.
 	EventTypes EventTypes
 	Publisher  EventPublisher
@@ -56,6 +67,8 @@ type Options struct {
 	ManualEvents ManualEvents
 	Events       EventLog
 	Deliveries   Deliveries
+	// Resources are those that fire events.
+	Resources Resources
 	// DeliveryStats says how sending fares.
 	DeliveryStats DeliveryStats
 	// Replays are the bulk replays.
@@ -113,7 +126,7 @@ func New(o Options) *Server {
 		IdleTimeout:                  idleTimeout,
 		ErrorHandler:                 s.handleError,
 	})
-	s.app.Use(s.begin, s.logRequest, s.recoverPanic, s.checkOrigin)
+	s.app.Use(s.begin, s.logRequest, s.recoverPanic, s.checkOrigin, s.countMissed)
 	for _, r := range s.routes() {
 		s.app.Add(r.method, r.path, s.guard(r.access), r.handle)
 		if r.method == fiber.MethodGet {

@@ -2,28 +2,14 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"posthorn/internal/live"
 	"posthorn/internal/posthorn"
-)
-
-// How a stream behaves.
-const (
-	// streamLife ends a stream by itself: the browser comes back, signed in still or not any more.
-	streamLife = 55 * time.Second
-	// streamPause is the least time between two messages: a burst of records is one.
-	streamPause = 250 * time.Millisecond
-	// streamBeat is how often a silent stream writes, to notice a reader who left.
-	streamBeat = 15 * time.Second
-	// streamLook bounds the look at the database after a hint.
-	streamLook = 5 * time.Second
 )
 
 // streamActivity tells the browser that its feed grew. The message carries no record: the browser reads the feed anew,
@@ -45,24 +31,19 @@ func (s *Server) streamActivity(c *fiber.Ctx) error {
 	}
 	seen, err := posthorn.ParseActivityID(since)
 	stream := activityStream{
-		sub: sub, newest: newest, behind: !newest.IsZero() && (err != nil || newer(newest, seen)),
-		look: func(ctx context.Context) (posthorn.ActivityID, error) { return s.Activity.Newest(ctx, scope) },
+		sub: sub, behind: !newest.IsZero() && (err != nil || newer(newest, seen)),
+		newest: newestOf[posthorn.ActivityID]{newest, func(ctx context.Context) (posthorn.ActivityID, error) { return s.Activity.Newest(ctx, scope) }},
 	}
 	return s.stream(c, stream.run)
 }
 
-// newer reports whether a record came after another.
-func newer(a, b posthorn.ActivityID) bool { return bytes.Compare(a[:], b[:]) > 0 }
-
 // activityStream is one reader's stream. It lives on after the handler returned, so it holds nothing of the request.
 type activityStream struct {
 	sub *live.Subscription[posthorn.ActivityNotice]
-	// newest is the newest record that the reader was told of, or had no need to be.
-	newest posthorn.ActivityID
+	// newest follows what the reader may see.
+	newest newestOf[posthorn.ActivityID]
 	// behind says that the reader misses something from the start.
 	behind bool
-	// look finds the newest record that the reader may see.
-	look func(context.Context) (posthorn.ActivityID, error)
 }
 
 // run writes until the stream is over.
@@ -84,28 +65,14 @@ func (st *activityStream) open(w *bufio.Writer) error {
 func (st *activityStream) announce(w *bufio.Writer) error {
 	count, worst := 0, posthorn.RiskLevel("")
 	for _, n := range st.sub.Take() {
-		merged := posthorn.ActivityNotice{Newest: st.newest, Worst: worst}.Merge(n.Msg)
-		st.newest, worst = merged.Newest, merged.Worst
+		merged := posthorn.ActivityNotice{Newest: st.newest.told, Worst: worst}.Merge(n.Msg)
+		st.newest.told, worst = merged.Newest, merged.Worst
 		count += n.Count
 	}
-	if count == 0 && !st.grew() {
+	if count == 0 && !st.newest.grew() {
 		return nil
 	}
 	return st.send(w, count, worst)
-}
-
-// grew looks whether there is a record that the reader was not told of. When that cannot be known it says yes, for the
-// reader finds out by asking.
-func (st *activityStream) grew() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), streamLook)
-	defer cancel()
-	newest, err := st.look(ctx)
-	if err != nil {
-		return true
-	}
-	grew := newer(newest, st.newest)
-	st.newest = newest
-	return grew
 }
 
 // send writes one message. A count of zero means that how much is new is not known.
@@ -118,7 +85,7 @@ func (st *activityStream) send(w *bufio.Writer, count int, worst posthorn.RiskLe
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
-	return write(w, fmt.Sprintf("id: %s\ndata: %s\n\n", st.newest, data))
+	return write(w, fmt.Sprintf("id: %s\ndata: %s\n\n", st.newest.told, data))
 }
 
 func write(w *bufio.Writer, s string) error {

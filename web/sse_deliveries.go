@@ -2,7 +2,6 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,26 +31,21 @@ func (s *Server) streamDeliveries(c *fiber.Ctx) error {
 	}
 	// A page about one delivery has no list that could be behind.
 	seen, err := posthorn.ParseDeliveryID(since)
-	behind := since != "" && !newest.IsZero() && (err != nil || newerDelivery(newest, seen))
+	behind := since != "" && !newest.IsZero() && (err != nil || newer(newest, seen))
 	stream := deliveryStream{
-		sub: sub, newest: newest, behind: behind,
-		look: func(ctx context.Context) (posthorn.DeliveryID, error) { return s.DeliveryFeed.Newest(ctx, tenant) },
+		sub: sub, behind: behind,
+		newest: newestOf[posthorn.DeliveryID]{newest, func(ctx context.Context) (posthorn.DeliveryID, error) { return s.DeliveryFeed.Newest(ctx, tenant) }},
 	}
 	return s.stream(c, func(w *bufio.Writer) error { return follow(w, stream.sub, stream.open, stream.announce) })
 }
 
-// newerDelivery reports whether the event of a delivery came after that of another.
-func newerDelivery(a, b posthorn.DeliveryID) bool { return bytes.Compare(a[:], b[:]) > 0 }
-
 // deliveryStream is one reader's stream. It lives on after the handler returned, so it holds nothing of the request.
 type deliveryStream struct {
 	sub *live.Subscription[posthorn.DeliveryNotice]
-	// newest is the newest delivery that the reader was told of, or had no need to be.
-	newest posthorn.DeliveryID
+	// newest follows the deliveries of the organisation: their ids read in the order of their events.
+	newest newestOf[posthorn.DeliveryID]
 	// behind says that the reader misses something from the start.
 	behind bool
-	// look finds the newest delivery.
-	look func(context.Context) (posthorn.DeliveryID, error)
 }
 
 // open tells the browser how soon to come back, and at once if it has something to catch up on.
@@ -70,7 +64,10 @@ func (st *deliveryStream) announce(w *bufio.Writer) error {
 		sum = sum.Merge(n.Msg)
 		sum.More = sum.More || n.Hinted
 	}
-	if grew := st.grew(); grew || sum.New > 0 {
+	if sum.New == 0 && len(sum.Changed) == 0 && !sum.More {
+		return nil // events that no webhook gets
+	}
+	if grew := st.newest.grew(); grew || sum.New > 0 {
 		if err := st.sendNew(w, sum.New); err != nil {
 			return err
 		}
@@ -79,20 +76,6 @@ func (st *deliveryStream) announce(w *bufio.Writer) error {
 		return nil
 	}
 	return st.sendChanged(w, sum)
-}
-
-// grew looks whether there is a delivery that the reader was not told of. When that cannot be known it says yes, for the reader
-// finds out by asking.
-func (st *deliveryStream) grew() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), streamLook)
-	defer cancel()
-	newest, err := st.look(ctx)
-	if err != nil {
-		return true
-	}
-	grew := newerDelivery(newest, st.newest)
-	st.newest = newest
-	return grew
 }
 
 // sendNew says that there are new deliveries. A count of zero means that how many is not known.
@@ -116,5 +99,5 @@ func (st *deliveryStream) send(w *bufio.Writer, event string, message any) error
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
-	return write(w, fmt.Sprintf("%sid: %s\ndata: %s\n\n", event, st.newest, data))
+	return write(w, fmt.Sprintf("%sid: %s\ndata: %s\n\n", event, st.newest.told, data))
 }

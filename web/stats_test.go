@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,8 +89,24 @@ func TestPagesOfWebhooksShowHowTheyFare(t *testing.T) {
 	if got := rows.Eq(0).Find("svg[role=img]").AttrOr("aria-label", ""); got != "30 delivered, 10 attempts failed in 24 hours" {
 		t.Errorf("its chart is labelled %q", got)
 	}
+	for i, want := range []string{"75.00% of 40 attempts", "All events"} {
+		if got := text(rows.Eq(i).Find("td:first-child")); !strings.Contains(got, want) {
+			t.Errorf("on a phone row %d says %q, want %q", i, got, want)
+		}
+	}
 	if got := text(rows.Eq(1)); !strings.Contains(got, "A quiet one") || strings.Contains(got, "%") {
 		t.Errorf("then comes %q", got)
+	}
+
+	failing := c.Get(path.Webhooks + "?status=failing").HTML(t)
+	if names := webhookNames(t, c.Get(path.Webhooks+"?status=failing")); !slices.Equal(names, []string{"Ledger sync"}) {
+		t.Errorf("%q fail", names)
+	}
+	if names := webhookNames(t, c.Get(path.Webhooks+"?status=active")); !slices.Equal(names, []string{"A quiet one"}) {
+		t.Errorf("%q are active and do not fail", names)
+	}
+	if got := text(failing.Find("#states")); got != "All 2Active 1Failing 1Inactive 0Disabled 0" {
+		t.Errorf("the choices are %q", got)
 	}
 
 	page := c.Get(path.Webhook(w.ID.String())).HTML(t).Find("main")

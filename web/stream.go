@@ -2,6 +2,8 @@ package web
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,18 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"posthorn/internal/live"
+)
+
+// How a stream behaves.
+const (
+	// streamLife ends a stream by itself: the browser comes back, signed in still or not any more.
+	streamLife = 55 * time.Second
+	// streamPause is the least time between two messages: a burst of records is one.
+	streamPause = 250 * time.Millisecond
+	// streamBeat is how often a silent stream writes, to notice a reader who left.
+	streamBeat = 15 * time.Second
+	// streamLook bounds the look at the database after a hint.
+	streamLook = 5 * time.Second
 )
 
 // stream answers with a body that is written while it is sent. The writer runs on a goroutine that outlives the handler,
@@ -86,6 +100,34 @@ func follow[T any](w *bufio.Writer, sub *live.Subscription[T], open, announce fu
 		}
 	}
 	return err
+}
+
+// newestOf follows the newest entry of a list that somebody looks at. Ids read in the order in which entries came.
+type newestOf[ID ~[16]byte] struct {
+	// told is the newest entry that the reader was told of, or had no need to be.
+	told ID
+	// look finds the newest entry, zero while there is none.
+	look func(context.Context) (ID, error)
+}
+
+// grew looks whether there is an entry that the reader was not told of. When that cannot be known it says yes, for the reader finds
+// out by asking.
+func (n *newestOf[ID]) grew() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), streamLook)
+	defer cancel()
+	newest, err := n.look(ctx)
+	if err != nil {
+		return true
+	}
+	grew := newer(newest, n.told)
+	n.told = newest
+	return grew
+}
+
+// newer reports whether an entry came after another.
+func newer[ID ~[16]byte](a, b ID) bool {
+	x, y := [16]byte(a), [16]byte(b)
+	return bytes.Compare(x[:], y[:]) > 0
 }
 
 // paused waits until the next message may be sent; it is false when the stream ended meanwhile.

@@ -58,7 +58,7 @@ func TestTheListOfWebhooksIsFiltered(t *testing.T) {
 		t.Error("the fragment is a page, or does not tell the form its state")
 	}
 	counts := fragment.Find("#states a").Map(func(_ int, link *goquery.Selection) string { return text(link) })
-	if diff := cmp.Diff([]string{"All 3", "Active 2", "Inactive 1", "Disabled 0"}, counts); diff != "" {
+	if diff := cmp.Diff([]string{"All 3", "Active 2", "Failing 0", "Inactive 1", "Disabled 0"}, counts); diff != "" {
 		t.Error(diff)
 	}
 	if got := text(c.Get(path.Webhooks + "?q=zzz&event=user.created").HTML(t).Find("#results p.text-balance")); got != "“zzz”, subscribed to user.created." {

@@ -26,12 +26,22 @@ import (
 var toLoopback = []string{"POSTHORN_ALLOW_HTTP_TARGETS=true", "POSTHORN_ALLOW_TARGET_CIDRS=127.0.0.0/8"}
 
 // property is what a tenant has behind the addresses with an id in them.
-type property struct{ webhook, delivery, event, key, activity, replay string }
+type property struct {
+	webhook, delivery, event, key, activity, replay, member, invitation, application string
+	resources                                                                        map[posthorn.ResourceKind]string
+}
+
+// theOwner is who owns the first tenant of a site.
+func theOwner(s *sitekit.Site) posthorn.SignedIn {
+	return posthorn.SignedIn{
+		Tenant: posthorn.Tenant{ID: s.Owner.TenantID}, User: posthorn.User{ID: s.Owner.UserID, Name: "Owner", Role: posthorn.RoleOwner},
+	}
+}
 
 // withProperty runs a site whose first tenant has one of everything.
 func withProperty(t *testing.T) (*sitekit.Site, property) {
 	t.Helper()
-	s := sitekit.Start(t, toLoopback...)
+	s := sitekit.Start(t, append([]string{"POSTHORN_API_RATE=60000", "POSTHORN_API_BURST=60000"}, toLoopback...)...)
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
 	w := makeWebhook(t, s, func(in *posthorn.WebhookInput) {
@@ -41,9 +51,16 @@ func withProperty(t *testing.T) (*sitekit.Site, property) {
 	delivery := selectOne[[16]byte](t, s, `SELECT id FROM deliveries WHERE webhook_id = $1`, w.ID.UUID())
 	replay := selectOne[[16]byte](t, s, `INSERT INTO replays (id, tenant_id, kind, filter, cursor, until, rate, total, total_more, state, created_at, created_by)
  SELECT gen_random_uuid(), tenant_id, 'filter', '{}', id, id, 1, 0, false, 'finished', now(), 'Amara' FROM deliveries LIMIT 1 RETURNING id`)
+	application := selectOne[[16]byte](t, s, `INSERT INTO applications (id, tenant_id, name) VALUES (gen_random_uuid(), $1, 'Mobile') RETURNING id`,
+		s.Owner.TenantID.UUID())
+	invitation, err := s.Accounts.InviteMember(t.Context(), theOwner(s), posthorn.NewMemberInvitation{Email: "zoe@meridianpay.example", Role: posthorn.RoleMember})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return s, property{
-		replay: posthorn.ReplayID(replay).String(), webhook: w.ID.String(), delivery: posthorn.DeliveryID(delivery).String(), event: event,
-		key: makeKey(t, s, posthorn.ScopeRead).ID.String(), activity: s.PostActivity(nil),
+		member: s.CreateUser(posthorn.RoleMember, "mei@meridianpay.example", "user_mei").ID.String(), invitation: invitation.ID.String(),
+		application: posthorn.ApplicationID(application).String(), replay: posthorn.ReplayID(replay).String(), webhook: w.ID.String(), delivery: posthorn.DeliveryID(delivery).String(), event: event,
+		key: makeKey(t, s, posthorn.ScopeRead).ID.String(), activity: s.PostActivity(nil), resources: makeResources(t, s),
 	}
 }
 
@@ -67,9 +84,16 @@ func (p property) behind(r web.Route) string {
 	for prefix, id := range map[string]string{
 		path.Webhooks + "/:id": p.webhook, path.APIWebhooks + "/:id": p.webhook, path.APIDeliveries + "/:id": p.delivery,
 		path.APIEvents + "/:id": p.event, path.APIKeys + "/:id": p.key, path.Activity + "/:id": p.activity,
-		path.Event(":id"): p.event, path.Delivery(":id"): p.delivery, path.Replay(":id"): p.replay,
+		path.APIActivity + "/:id": p.activity, path.Event(":id"): p.event, path.Delivery(":id"): p.delivery, path.Replay(":id"): p.replay,
+		path.SettingsMember(":id"): p.member, path.SettingsInvitations + "/:id": p.invitation, path.SettingsApplication(":id"): p.application,
 	} {
 		if r.Path == prefix || strings.HasPrefix(r.Path, prefix+"/") {
+			return id
+		}
+	}
+	for kind, id := range p.resources {
+		api := path.APIResources(kind.Plural()) + "/:id"
+		if r.Path == api || r.Path == path.Resource(kind.Plural(), ":id") || strings.HasPrefix(r.Path, api+"/") {
 			return id
 		}
 	}
@@ -111,6 +135,11 @@ func holdings(t *testing.T, s *sitekit.Site) []string {
 	return selectRows[string](t, s, `
 		SELECT 'webhook ' || w::text FROM webhooks w UNION ALL SELECT 'secret ' || x::text FROM signing_secrets x
 		UNION ALL SELECT 'key ' || k.id || k.name || coalesce(k.revoked_at::text, '') FROM api_keys k
+		UNION ALL SELECT 'member ' || u.id || u.email || u.name || u.role || u.password_hash FROM users u
+		UNION ALL SELECT 'application ' || a::text FROM applications a UNION ALL SELECT 'reset ' || r::text FROM password_resets r
+		UNION ALL SELECT 'member invitation ' || i::text FROM member_invitations i UNION ALL SELECT 'invitation ' || i FROM invitations i UNION ALL SELECT 'submission ' || x::text FROM submissions x
+		UNION ALL SELECT 'verification ' || v::text FROM verifications v UNION ALL SELECT 'integration ' || i FROM integrations i
+		UNION ALL SELECT 'change ' || c FROM resource_changes c UNION ALL SELECT 'screening ' || a::text FROM aml_screenings a
 		UNION ALL SELECT 'delivery ' || d.id FROM deliveries d UNION ALL SELECT 'event ' || e.id FROM events e
 		UNION ALL SELECT 'audit ' || a.id || a.action FROM audit_log a ORDER BY 1`)
 }
@@ -155,10 +184,12 @@ func TestNoRouteFindsWhatAnotherTenantOwns(t *testing.T) {
 		path.Webhooks, path.Webhooks + "?after=" + mine.webhook, path.Credentials, path.Activity,
 		path.APIWebhooks, path.APIDeliveries, path.APIDeliveries + "?webhookId=" + mine.webhook, path.APIDeliveries + "?eventId=" + mine.event,
 		path.APIDeliveries + "?deliveryId=" + mine.delivery, path.APIEvents, path.APIEvents + "?q=" + mine.event,
+		path.APIActivity, path.APIResources("invitations"), path.APIResources("submissions"), path.APIResources("verifications"),
+		path.APIResources("integrations"), path.Resources("submissions"), path.Resources("integrations"),
 	} {
 		a := second.Get(list, "X-API-Key", theirs.Plain)
 		wantStatus(t, a, http.StatusOK)
-		for _, id := range []string{mine.delivery, mine.key, mine.activity, publicURL, "Ledger sync"} {
+		for _, id := range append([]string{mine.delivery, mine.key, mine.activity, publicURL, "Ledger sync"}, slices.Collect(maps.Values(mine.resources))...) {
 			if strings.Contains(a.Text, id) {
 				t.Errorf("%s tells another tenant of %s", list, id)
 			}
@@ -172,6 +203,7 @@ func TestNoRouteFindsWhatAnotherTenantOwns(t *testing.T) {
 			continue
 		}
 		mine.webhook = makeWebhook(t, s, nil).ID.String()
+		mine.resources[posthorn.KindIntegration] = makeResource(t, s, posthorn.KindIntegration, `{"uid":"u","provider":"p"}`)
 		if a := ask(owner, r, mine.behind(r), s.Owner.APIKey); a.StatusCode == http.StatusNotFound {
 			t.Errorf("%s %s is %d for its owner", r.Method, r.Path, a.StatusCode)
 		}

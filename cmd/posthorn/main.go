@@ -47,7 +47,7 @@ func commands() []command {
 		{"worker", "", "send deliveries beside other servers and workers, without a dashboard", worker},
 		{"migrate", "", "bring the database schema up to date", migrate},
 		{"bootstrap", "[--json] [--tenant NAME] [--email EMAIL]", "create the first tenant, its owner and an API key", bootstrap},
-		{"tenant", "create|list", "make and list organisations", tenant},
+		{"tenant", "create|list|limits", "make and list organisations, limit the requests of their programs", tenant},
 		{"user", "create|list|reset-password", "make and list people, reset a password", user},
 		{"secrets", "rotate-key", "encrypt what is stored under the first key of POSTHORN_SECRET_KEY", secrets},
 		{"listen", "[--addr ADDRESS] [--secret SECRET] [--status CODE] …", "receive webhooks on this machine, verify and print them", runListen},

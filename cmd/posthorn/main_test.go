@@ -294,6 +294,15 @@ func TestCommandsWorkBesideARunningServer(t *testing.T) {
 		{[]string{"user", "create", "--role", "king", "--email", "k@posthorn.example"}, "", exitFailure},
 		{[]string{"user"}, "", exitUsage},
 		{[]string{"tenant", "list", "extra"}, "", exitUsage},
+		{[]string{"tenant", "limits"}, "API         100 requests a minute (default)  100 at once (default)\nPublishing  no limit\n", exitOK},
+		{
+			[]string{"tenant", "limits", "--api-burst", "500", "--publish-rate", "6000"},
+			"API         100 requests a minute (default)  500 at once\nPublishing  6000 requests a minute           6000 at once (default)\n", exitOK,
+		},
+		{[]string{"tenant", "limits", "--api-burst", "default"}, "100 at once (default)\nPublishing  6000", exitOK},
+		{[]string{"tenant", "limits", "--api-rate", "0"}, "", exitFailure},
+		{[]string{"tenant", "limits", "--api-rate", "fast"}, "", exitUsage},
+		{[]string{"tenant", "limits", "--tenant", "tenant_0351J03IbcmPt0spTwnsZZ"}, "", exitFailure},
 	} {
 		stdout, stderr, code := in.run(nil, tc.args...)
 		if code != tc.code || !strings.Contains(stdout, tc.want) || code != exitOK && stderr == "" {

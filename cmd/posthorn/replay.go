@@ -36,7 +36,8 @@ func replay(ctx context.Context, e env, args []string) error {
 	}
 	r := replayer{env: e, log: postgres.NewDeliveryLog(b.DB)}
 	recorder := b.NewEventRecorder()
-	r.deliveries = b.NewDeliveries(recorder, func() {})
+	// The process that sends finds what is due by itself, and announces what comes of it.
+	r.deliveries = b.NewDeliveries(recorder, func() {}, func(posthorn.TenantID, posthorn.DeliveryNotice) {})
 	if byWebhook {
 		err = r.failed(ctx, *webhook, time.Now().Add(-*since))
 	} else {

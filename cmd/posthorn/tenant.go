@@ -10,9 +10,9 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-// tenant makes and lists organisations.
+// tenant makes and lists organisations, and sets their limits.
 func tenant(ctx context.Context, e env, args []string) error {
-	return e.choose(ctx, "tenant", args, map[string]action{"create": createTenant, "list": listTenants})
+	return e.choose(ctx, "tenant", args, map[string]action{"create": createTenant, "list": listTenants, "limits": tenantLimits})
 }
 
 // action is one of the things that a command with several can do.

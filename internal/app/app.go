@@ -36,9 +36,12 @@ type App struct {
 	events   *postgres.EventRecorder
 	delivery *delivery
 	replays  *postgres.ReplayRunner
-	hub      *live.Hub[posthorn.ActivityNotice]
-	log      *live.Hub[posthorn.DeliveryNotice]
-	hints    *postgres.Hints
+	// resources are those that fire events.
+	resources *postgres.Resources
+	hub       *live.Hub[posthorn.ActivityNotice]
+	log       *live.Hub[posthorn.DeliveryNotice]
+	hints     *postgres.Hints
+	limiter   *limiter
 }
 
 // New opens the backend, makes the first owner where the configuration asks for one, and listens; it does not answer
@@ -90,9 +93,13 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		a.hub.Hint()
 		a.log.Hint()
 	})
+	if a.limiter, err = a.openLimiter(ctx); err != nil {
+		return err
+	}
 	a.delivery.outbox.Announce = a.announceDeliveries
 	a.recorder = postgres.NewActivityRecorder(a.DB, a.Log, a.delivery.outbox, postgres.DefaultGroupLimits, a.announce)
 	a.events = postgres.NewEventRecorder(a.DB, a.Log, a.delivery.outbox, postgres.DefaultGroupLimits)
+	a.resources = postgres.NewResources(a.DB, a.delivery.outbox)
 	a.replays = postgres.NewReplayRunner(a.DB, a.delivery.dispatcher.Wake)
 	link := func(id posthorn.ActivityID) string { return base.JoinPath(path.ActivityRecord(id.String())).String() }
 	publisher := a.NewPublisher(a.events)
@@ -102,6 +109,11 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		Sessions:       postgres.NewSessions(a.DB),
 		APIKeys:        a.Accounts,
 		Credentials:    a.Accounts,
+		Members:        a.Accounts,
+		Applications:   posthorn.NewApplications(postgres.NewApplications(a.DB)),
+		Audit:          posthorn.NewAuditLog(postgres.NewAuditLog(a.DB)),
+		Limits:         a.Limits,
+		RateLimits:     a.limiter,
 		Ingest:         posthorn.NewIngest(secrets, a.Accounts, a.recorder, link),
 		Activity:       postgres.NewActivityFeed(a.DB),
 		EventTypes:     a.EventTypes,
@@ -109,7 +121,8 @@ func (a *App) prepare(ctx context.Context, version string) error {
 		Publisher:      publisher,
 		ManualEvents:   a.NewManualPublisher(publisher),
 		Events:         posthorn.NewEventLog(postgres.NewEventLog(a.DB)),
-		Deliveries:     a.NewDeliveries(a.events, a.delivery.dispatcher.Wake),
+		Resources:      posthorn.NewResources(a.resources, postgres.NewWebhooks(a.DB)),
+		Deliveries:     a.NewDeliveries(a.events, a.delivery.dispatcher.Wake, a.announceDelivery),
 		Inspector:      a.newDeliveryInspector(),
 		DeliveryFeed:   posthorn.NewDeliveryFeed(postgres.NewDeliveryLog(a.DB)),
 		Replays:        a.NewReplays(a.replays.Wake),
@@ -163,6 +176,11 @@ func (a *App) announceDeliveries(notices map[posthorn.TenantID]posthorn.Delivery
 	}
 }
 
+// announceDelivery is announceDeliveries for one tenant.
+func (a *App) announceDelivery(tenant posthorn.TenantID, notice posthorn.DeliveryNotice) {
+	a.announceDeliveries(map[posthorn.TenantID]posthorn.DeliveryNotice{tenant: notice})
+}
+
 // Addr is the address that the server listens on, with the port that was chosen where the configuration left it open.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
@@ -174,8 +192,10 @@ func (a *App) Run(ctx context.Context) error {
 	work.Go(func() { a.maintenance().Run(background) })
 	work.Go(func() { a.accounts.RunAPIKeyUses(background) })
 	work.Go(func() { a.replays.Run(background) })
+	work.Go(func() { a.resources.RunExpiry(background) })
 	work.Go(func() { a.hints.RunSender(background) })
 	work.Go(func() { a.hints.RunListener(background) })
+	work.Go(func() { a.limiter.run(background) })
 	sending, stopSending := context.WithCancel(ctx)
 	defer stopSending()
 	sent := make(chan error, 1)

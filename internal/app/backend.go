@@ -27,6 +27,8 @@ type Backend struct {
 	Log      *slog.Logger
 	DB       *postgres.DB
 	Accounts *posthorn.Accounts
+	// Limits are how many requests the programs of tenants may make.
+	Limits *posthorn.Limits
 	// EventTypes is the catalogue; Webhooks are the endpoints, whose URLs Targets allows.
 	EventTypes *posthorn.EventTypes
 	Webhooks   *posthorn.Webhooks
@@ -90,10 +92,18 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metri
 		NewAPIKey:     newAPIKey,
 		HashAPIKey:    hashAPIKey,
 		NewAPISecret:  auth.NewAPISecret,
+		NewToken:      auth.NewToken,
+		HashToken:     auth.HashToken,
 		Sealer:        b.Box,
 	})
+	b.Limits = posthorn.NewLimits(postgres.NewRateLimits(b.DB), b.apiLimit())
 	b.openWebhooks()
 	return b, nil
+}
+
+// apiLimit is the limit of the API where a tenant has none of its own.
+func (b *Backend) apiLimit() posthorn.RateLimit {
+	return posthorn.RateLimit{PerMinute: b.Config.APIRate, Burst: b.Config.APIBurst}
 }
 
 func newAPIKey() posthorn.IssuedKey {

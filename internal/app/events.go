@@ -18,10 +18,12 @@ func (b *Backend) NewManualPublisher(publisher *posthorn.Publisher) *posthorn.Ma
 }
 
 // NewDeliveries makes the use cases on the delivery log. recorder stores the events of tests, wake tells the dispatcher that
-// something is due.
-func (b *Backend) NewDeliveries(recorder posthorn.EventRecorder, wake func()) *posthorn.Deliveries {
+// something is due, announce tells readers of the log what changed.
+func (b *Backend) NewDeliveries(
+	recorder posthorn.EventRecorder, wake func(), announce func(posthorn.TenantID, posthorn.DeliveryNotice),
+) *posthorn.Deliveries {
 	return posthorn.NewDeliveries(postgres.NewDeliveryLog(b.DB), posthorn.DeliveriesConfig{
-		Webhooks: postgres.NewWebhooks(b.DB), Types: b.EventTypes, Recorder: recorder, Wake: wake,
+		Webhooks: postgres.NewWebhooks(b.DB), Types: b.EventTypes, Recorder: recorder, Wake: wake, Announce: announce,
 		Retention: time.Duration(b.Config.RetentionDays) * 24 * time.Hour,
 	})
 }

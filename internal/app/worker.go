@@ -39,6 +39,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { w.maintenance().Run(background) })
 	work.Go(func() { postgres.NewReplayRunner(w.DB, w.delivery.dispatcher.Wake).Run(background) })
+	work.Go(func() { postgres.NewResources(w.DB, w.delivery.outbox).RunExpiry(background) })
 	work.Go(func() { w.hints.RunSender(background) })
 	w.Log.InfoContext(ctx, "posthorn worker is up")
 	err := w.delivery.run(ctx)

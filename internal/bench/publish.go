@@ -104,7 +104,7 @@ func (l *load) deal(ctx context.Context, tokens chan<- struct{}) {
 	began := time.Now()
 	for n := 0; ctx.Err() == nil; n++ {
 		if l.rate > 0 {
-			if !pause(ctx, time.Until(began.Add(time.Duration(n)*time.Second/time.Duration(l.rate)))) {
+			if !rig.Pause(ctx, time.Until(began.Add(time.Duration(n)*time.Second/time.Duration(l.rate)))) {
 				return
 			}
 		} else {
@@ -121,17 +121,5 @@ func (l *load) deal(ctx context.Context, tokens chan<- struct{}) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// pause waits, and reports whether ctx lasted.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -73,6 +73,10 @@ type Config struct {
 	// AllowHTTPTargets lets webhooks have plain http, AllowTargetCIDRs lets them lead to networks that are not public.
 	AllowHTTPTargets bool           `env:"POSTHORN_ALLOW_HTTP_TARGETS"`
 	AllowTargetCIDRs []netip.Prefix `env:"POSTHORN_ALLOW_TARGET_CIDRS"`
+	// APIRate is how many requests a minute the programs of a tenant may make, APIBurst how many at once, where the tenant has
+	// no limits of its own.
+	APIRate  int `env:"POSTHORN_API_RATE"`
+	APIBurst int `env:"POSTHORN_API_BURST"`
 	// RetentionDays is for how many days deliveries and events are kept.
 	RetentionDays int `env:"POSTHORN_RETENTION_DAYS"`
 	// ActivityRetentionDays is for how many days activity is kept, 0 for ever.
@@ -218,6 +222,11 @@ func (l *loader) check() {
 	}
 	if c.DatabaseURL.IsSet() && !looksLikeDatabaseURL(c.DatabaseURL.Reveal()) {
 		l.faultExpects(varDatabaseURL)
+	}
+	for name, n := range map[string]int{varAPIRate: c.APIRate, varAPIBurst: c.APIBurst} {
+		if n < 1 || n > maxRequests {
+			l.faultExpects(name)
+		}
 	}
 	if c.RetentionDays < 1 || c.RetentionDays > maxRetentionDays {
 		l.faultExpects(varRetentionDays)

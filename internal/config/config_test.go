@@ -55,7 +55,7 @@ func TestAnEmptyEnvironmentIsDevelopmentWithDefaults(t *testing.T) {
 	t.Parallel()
 	want := &Config{
 		Addr: ":8090", DataDir: "var", BaseURL: "http://localhost:8090", Env: Development,
-		RetentionDays: 30, LogFormat: LogText,
+		APIRate: 100, APIBurst: 100, RetentionDays: 30, LogFormat: LogText,
 	}
 	for name, environ := range map[string][]string{
 		"unset":                 nil,
@@ -78,14 +78,14 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"POSTHORN_BASE_URL=https://Hooks.Example.com/", "POSTHORN_ENV=production", "POSTHORN_SECRET_KEY="+keyA+", "+keyB,
 		"ACTIVITY_WEBHOOK_SECRET=first-secret-of-all , "+tenant+":second:with:colons", "POSTHORN_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.7",
 		"POSTHORN_RETENTION_DAYS=7", "POSTHORN_ACTIVITY_RETENTION_DAYS=36500", "POSTHORN_ADMIN_EMAIL=ada@example.com",
-		"POSTHORN_ADMIN_PASSWORD= "+strong+" ", "POSTHORN_LOG_FORMAT=text", "HOME=/root", "POSTHORN_API_RATE=5",
+		"POSTHORN_ADMIN_PASSWORD= "+strong+" ", "POSTHORN_LOG_FORMAT=text", "HOME=/root", "POSTHORN_API_RATE=5", "POSTHORN_API_BURST=1000000",
 	)
 	want := &Config{
 		Addr: "10.1.2.3:9000", DatabaseURL: NewSecret("postgres://u:p@db/posthorn"), DataDir: "/srv/posthorn",
 		BaseURL: "https://hooks.example.com", Env: Production, SecretKey: NewSecret(keyA + ", " + keyB),
 		IngestSecrets:  []IngestSecret{{Secret: NewSecret("first-secret-of-all")}, {Tenant: tenant, Secret: NewSecret("second:with:colons")}},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
-		RetentionDays:  7, ActivityRetentionDays: 36500, AdminEmail: "ada@example.com",
+		APIRate:        5, APIBurst: 1_000_000, RetentionDays: 7, ActivityRetentionDays: 36500, AdminEmail: "ada@example.com",
 		AdminPassword: NewSecret(" " + strong + " "), LogFormat: LogText,
 	}
 	if diff := cmp.Diff(want, c, ignoreInner, cmp.Comparer(comparePrefixes)); diff != "" {
@@ -148,6 +148,8 @@ func TestAWrongValueIsOneLineThatSaysWhatIsExpected(t *testing.T) {
 		proxies   = "POSTHORN_TRUSTED_PROXIES must be networks or addresses, separated by commas, as in 10.0.0.0/8, 192.0.2.7: "
 		retention = "POSTHORN_RETENTION_DAYS must be a whole number of days from 1 to 3650; it is "
 		activity  = "POSTHORN_ACTIVITY_RETENTION_DAYS must be a whole number of days from 1 to 36500, or 0 for ever; it is "
+		rate      = "POSTHORN_API_RATE must be a whole number of requests a minute from 1 to 1000000; it is "
+		burst     = "POSTHORN_API_BURST must be a whole number of requests from 1 to 1000000; it is "
 		database  = "DATABASE_URL must be a PostgreSQL URL, as in postgres://user@host:5432/name, or a keyword string, as in host=… dbname=…"
 	)
 	tests := map[string]string{
@@ -170,6 +172,10 @@ func TestAWrongValueIsOneLineThatSaysWhatIsExpected(t *testing.T) {
 		"POSTHORN_BASE_URL=https://x#y":                                 base + ", without a path, query or fragment",
 		"POSTHORN_ENV=prod":                                             `POSTHORN_ENV must be development or production; it is "prod"`,
 		"POSTHORN_LOG_FORMAT=JSON":                                      `POSTHORN_LOG_FORMAT must be text or json; it is "JSON"`,
+		"POSTHORN_API_RATE=0":                                           rate + `"0"`,
+		"POSTHORN_API_RATE=100/m":                                       rate + `"100/m"`,
+		"POSTHORN_API_BURST=-1":                                         burst + `"-1"`,
+		"POSTHORN_API_BURST=1000001":                                    burst + `"1000001"`,
 		"POSTHORN_RETENTION_DAYS=0":                                     retention + `"0"`,
 		"POSTHORN_RETENTION_DAYS=3651":                                  retention + `"3651"`,
 		"POSTHORN_RETENTION_DAYS=30d":                                   retention + `"30d"`,
@@ -234,7 +240,7 @@ func TestEveryFaultIsReportedAtOnceInTheOrderOfTheTable(t *testing.T) {
 	got := faultsOf(t,
 		"POSTHORN_LOG_FORMAT=xml", "POSTHORN_ADMIN_PASSWORD=hunter2", "POSTHORN_RETENTION_DAYS=x", "POSTHORN_TRUSTED_PROXIES=x",
 		"POSTHORN_ENV=production", "POSTHORN_BASE_URL=x", "DATABASE_URL=hunter2", "POSTHORN_ADDR=x",
-		"POSTHORN_ACTIVITY_RETENTION_DAYS=x",
+		"POSTHORN_ACTIVITY_RETENTION_DAYS=x", "POSTHORN_API_BURST=x", "POSTHORN_API_RATE=x",
 	)
 	var names []string
 	for _, line := range got {
@@ -243,7 +249,7 @@ func TestEveryFaultIsReportedAtOnceInTheOrderOfTheTable(t *testing.T) {
 	}
 	want := []string{
 		"POSTHORN_ADDR", "DATABASE_URL", "POSTHORN_BASE_URL", "POSTHORN_SECRET_KEY", "ACTIVITY_WEBHOOK_SECRET",
-		"POSTHORN_TRUSTED_PROXIES", "POSTHORN_RETENTION_DAYS", "POSTHORN_ACTIVITY_RETENTION_DAYS", "POSTHORN_ADMIN_EMAIL", "POSTHORN_LOG_FORMAT",
+		"POSTHORN_TRUSTED_PROXIES", "POSTHORN_API_RATE", "POSTHORN_API_BURST", "POSTHORN_RETENTION_DAYS", "POSTHORN_ACTIVITY_RETENTION_DAYS", "POSTHORN_ADMIN_EMAIL", "POSTHORN_LOG_FORMAT",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)

@@ -64,6 +64,10 @@ func (c *Config) shown(variable string) string {
 		return strconv.FormatBool(c.AllowHTTPTargets)
 	case varAllowTargetCIDRs:
 		return join(c.AllowTargetCIDRs)
+	case varAPIRate:
+		return strconv.Itoa(c.APIRate)
+	case varAPIBurst:
+		return strconv.Itoa(c.APIBurst)
 	case varRetentionDays:
 		return strconv.Itoa(c.RetentionDays)
 	case varActivityRetentionDays:

@@ -35,6 +35,8 @@ ACTIVITY_WEBHOOK_SECRET           [redacted],tenant_0aZ0aZ0aZ0aZ0aZ0aZ0aZ0:[reda
 POSTHORN_TRUSTED_PROXIES          10.0.0.0/8,::1/128                                           environment
 POSTHORN_ALLOW_HTTP_TARGETS       true                                                         environment
 POSTHORN_ALLOW_TARGET_CIDRS       10.1.0.0/16                                                  environment
+POSTHORN_API_RATE                 100                                                          default
+POSTHORN_API_BURST                100                                                          default
 POSTHORN_RETENTION_DAYS           30                                                           default
 POSTHORN_ACTIVITY_RETENTION_DAYS  0                                                            default
 POSTHORN_ADMIN_EMAIL              ada@example.com                                              environment

@@ -36,6 +36,8 @@ const (
 	varTrustedProxies        = "POSTHORN_TRUSTED_PROXIES"
 	varAllowHTTPTargets      = "POSTHORN_ALLOW_HTTP_TARGETS"
 	varAllowTargetCIDRs      = "POSTHORN_ALLOW_TARGET_CIDRS"
+	varAPIRate               = "POSTHORN_API_RATE"
+	varAPIBurst              = "POSTHORN_API_BURST"
 	varRetentionDays         = "POSTHORN_RETENTION_DAYS"
 	varActivityRetentionDays = "POSTHORN_ACTIVITY_RETENTION_DAYS"
 	varAdminEmail            = "POSTHORN_ADMIN_EMAIL"
@@ -49,6 +51,8 @@ const (
 const (
 	maxRetentionDays         = 3650
 	maxActivityRetentionDays = 36500
+	// maxRequests bounds the limits of the API.
+	maxRequests = 1_000_000
 )
 
 const generatedDefault = "generated in development, required in production"
@@ -106,6 +110,16 @@ var variables = []Variable{
 		Meaning: "Networks that webhooks may lead to although they are not public.",
 	},
 	{
+		Name: varAPIRate, Default: "100",
+		Expects: fmt.Sprintf("a whole number of requests a minute from 1 to %d", maxRequests),
+		Meaning: "Requests a minute that the programs of a tenant may make; publishing does not count.",
+	},
+	{
+		Name: varAPIBurst, Default: "100",
+		Expects: fmt.Sprintf("a whole number of requests from 1 to %d", maxRequests),
+		Meaning: "Requests that the programs of a tenant may make at once.",
+	},
+	{
 		Name: varRetentionDays, Default: "30",
 		Expects: fmt.Sprintf("a whole number of days from 1 to %d", maxRetentionDays),
 		Meaning: "Days for which deliveries and events are kept.",
@@ -135,13 +149,6 @@ var variables = []Variable{
 		Expects: "text or json",
 		Meaning: "How log lines are written.",
 	},
-}
-
-// reserved are variables of the product's contract that this version has no feature
-// for. They are accepted in silence, so that one environment serves several versions.
-var reserved = []string{
-	"POSTHORN_API_BURST",
-	"POSTHORN_API_RATE",
 }
 
 // Variables returns the documentation of every variable, in the order in which they
@@ -187,9 +194,9 @@ func warnings(c *Config, all map[string]string) []string {
 // warning in production.
 const minIngestSecret = 16
 
-// names returns every name that is known, reserved ones included.
+// names returns every name that is known.
 func names() []string {
-	known := slices.Clone(reserved)
+	var known []string
 	for _, v := range variables {
 		known = append(known, v.Name)
 	}

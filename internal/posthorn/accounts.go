@@ -29,7 +29,10 @@ type AccountsConfig struct {
 	HashAPIKey func(plain string) (hash [32]byte, ok bool)
 	// NewAPISecret draws the API secret of a tenant.
 	NewAPISecret func() string
-	Sealer       SecretBox
+	// NewToken draws the token of a link, which is stored under its hash; HashToken returns that of a token.
+	NewToken  func() (plain string, hash [32]byte)
+	HashToken func(plain string) [32]byte
+	Sealer    SecretBox
 }
 
 // PasswordHasher stretches passwords. Implemented by package auth.
@@ -65,6 +68,9 @@ type AccountStore interface {
 	SignInThrottle
 	APIKeyStore
 	APISecretStore
+	MemberStore
+	MemberInvitationStore
+	PasswordResetStore
 }
 
 // TenantStore keeps tenants.

@@ -48,6 +48,8 @@ func newAccounts(t *testing.T) accountsFixture {
 			return sha256.Sum256([]byte(plain)), strings.HasPrefix(plain, "ph_live_")
 		},
 		NewAPISecret: func() string { return plainAPISecret },
+		NewToken:     fakeTokens(),
+		HashToken:    hashToken,
 		Sealer:       fakeSealer{},
 	})
 	return f
@@ -138,6 +140,7 @@ type fakeAccounts struct {
 	audit    []posthorn.AuditEntry
 	changes  []posthorn.PasswordChange
 	lookups  int
+	members  fakeMembers
 }
 
 var errNone = posthorn.Errorf(posthorn.NotFound, "Not found")

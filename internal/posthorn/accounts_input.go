@@ -62,6 +62,10 @@ var fieldLabels = map[string]string{
 	FieldConfirm:         "What you typed",
 	"state":              "State",
 	FieldText:            "What you look for",
+	FieldAPIRate:         "API rate",
+	FieldAPIBurst:        "API burst",
+	FieldPublishRate:     "Publishing rate",
+	FieldPublishBurst:    "Publishing burst",
 }
 
 // fieldLabel is how a sentence about a field begins.

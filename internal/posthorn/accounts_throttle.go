@@ -102,24 +102,62 @@ func (a *Accounts) forgive(ctx context.Context, keys []string) error {
 
 // countGuess counts one more guess, or refuses it when the account or the address is blocked.
 func countGuess(counts []SignInFailures, now time.Time) error {
-	var until time.Time
-	for _, c := range counts {
-		if c.BlockedUntil.After(now) && c.BlockedUntil.After(until) {
-			until = c.BlockedUntil
-		}
-	}
-	if !until.IsZero() {
-		shown := until.Add(time.Minute - 1).Truncate(time.Minute).UTC() // rounded up: at that minute it will work
-		return &Error{
-			Kind: RateLimited, RetryAt: until,
-			Message: "Too many failed attempts. Try again after " + shown.Format("15:04 UTC") + ".",
-		}
+	if err := refuseBlocked(counts, now); err != nil {
+		return err
 	}
 	counts[0].countAccount(now)
 	if len(counts) > 1 {
 		counts[1].countAddress(now)
 	}
 	return nil
+}
+
+// refuseBlocked is RateLimited while the account or the address is blocked.
+func refuseBlocked(counts []SignInFailures, now time.Time) error {
+	var until time.Time
+	for _, c := range counts {
+		if c.BlockedUntil.After(now) && c.BlockedUntil.After(until) {
+			until = c.BlockedUntil
+		}
+	}
+	if until.IsZero() {
+		return nil
+	}
+	shown := until.Add(time.Minute - 1).Truncate(time.Minute).UTC() // rounded up: at that minute it will work
+	return &Error{
+		Kind: RateLimited, RetryAt: until,
+		Message: "Too many failed attempts. Try again after " + shown.Format("15:04 UTC") + ".",
+	}
+}
+
+// guessFrom is guess for what belongs to no account, as the token of a link: it counts by the address alone.
+func (a *Accounts) guessFrom(ctx context.Context, address string, verify func() (bool, error)) (bool, error) {
+	if address == "" {
+		return verify()
+	}
+	keys := []string{"address:" + addressKey(address)}
+	err := a.store.UpdateSignInFailures(ctx, keys, func(counts []SignInFailures) error {
+		if err := refuseBlocked(counts, time.Now()); err != nil {
+			return err
+		}
+		counts[0].countAddress(time.Now())
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("count the attempt: %w", err)
+	}
+	right, err := verify()
+	if err != nil || !right {
+		return false, err
+	}
+	err = a.store.UpdateSignInFailures(ctx, keys, func(counts []SignInFailures) error {
+		counts[0].takeBack()
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("forget the attempt: %w", err)
+	}
+	return true, nil
 }
 
 func (f *SignInFailures) countAccount(now time.Time) {

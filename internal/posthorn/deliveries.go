@@ -24,6 +24,8 @@ type DeliveriesConfig struct {
 	Recorder EventRecorder
 	// Wake tells the dispatcher that something is due. It does not block.
 	Wake func()
+	// Announce tells readers of the delivery log of a tenant what a person or program changed. It does not block.
+	Announce func(TenantID, DeliveryNotice)
 	// Retention is how long events are kept, 0 for ever.
 	Retention time.Duration
 }
@@ -59,8 +61,8 @@ type DeliveryWriter interface {
 	// ReplayFailed makes deliveries of a webhook due again that failed for good since a time, and returns how many.
 	ReplayFailed(ctx context.Context, tenant TenantID, webhook WebhookID, since time.Time, entry AuditEntry) (int, error)
 	// ReplayMissed makes the deliveries that a webhook should have got in a stretch of time and did not, due now, and returns
-	// how many. What takes too long for a request it leaves to a bulk replay, and does not count.
-	ReplayMissed(ctx context.Context, tenant TenantID, webhook WebhookID, m MissedRange, entry AuditEntry) (int, error)
+	// how many. What takes too long for a request it leaves to a bulk replay.
+	ReplayMissed(ctx context.Context, tenant TenantID, webhook WebhookID, m MissedRange, entry AuditEntry) (MissedReplay, error)
 	FormNotes
 }
 
@@ -126,7 +128,13 @@ func (ds *Deliveries) Replay(ctx context.Context, actor Actor, tenant TenantID, 
 		return LogEntry{}, noDelivery(err, id)
 	}
 	ds.config.Wake()
+	ds.changed(tenant, id)
 	return ds.Get(ctx, tenant, id)
+}
+
+// changed tells readers of the log that something became of a delivery.
+func (ds *Deliveries) changed(tenant TenantID, id DeliveryID) {
+	ds.config.Announce(tenant, DeliveryNotice{Changed: []DeliveryID{id}})
 }
 
 // Stop ends the retrying of a pending delivery. An attempt that is under way ends, and its result is not counted.
@@ -135,6 +143,7 @@ func (ds *Deliveries) Stop(ctx context.Context, actor Actor, tenant TenantID, id
 	if err := ds.store.StopDelivery(ctx, tenant, id, "Stopped by "+actor.Name, entry); err != nil {
 		return LogEntry{}, noDelivery(err, id)
 	}
+	ds.changed(tenant, id)
 	return ds.Get(ctx, tenant, id)
 }
 

@@ -82,9 +82,9 @@ func (s *fakeDeliveries) ReplayFailed(context.Context, posthorn.TenantID, postho
 	return 3, nil
 }
 
-func (s *fakeDeliveries) ReplayMissed(ctx context.Context, _ posthorn.TenantID, _ posthorn.WebhookID, m posthorn.MissedRange, entry posthorn.AuditEntry) (int, error) {
+func (s *fakeDeliveries) ReplayMissed(ctx context.Context, _ posthorn.TenantID, _ posthorn.WebhookID, m posthorn.MissedRange, entry posthorn.AuditEntry) (posthorn.MissedReplay, error) {
 	s.missed = append(s.missed, m)
-	return 5, s.NoteAudit(ctx, entry)
+	return posthorn.MissedReplay{Deliveries: 5}, s.NoteAudit(ctx, entry)
 }
 
 func (s *fakeDeliveries) NoteAudit(_ context.Context, entry posthorn.AuditEntry) error {
@@ -114,6 +114,7 @@ type deliveriesBench struct {
 	hook      posthorn.Webhook
 	published []posthorn.Event
 	wakes     int
+	announced []posthorn.DeliveryID
 	actor     posthorn.Actor
 }
 
@@ -122,6 +123,11 @@ func newDeliveriesBench() *deliveriesBench {
 	b.hook = posthorn.Webhook{ID: posthorn.NewWebhookID(), TenantID: b.types.tenant, Timeout: 10 * time.Second, ApplicationID: posthorn.NewApplicationID()}
 	b.Deliveries = posthorn.NewDeliveries(b.store, posthorn.DeliveriesConfig{
 		Webhooks: b, Types: b.types.EventTypes, Recorder: recorderFunc(b.record), Wake: func() { b.wakes++ }, Retention: 30 * 24 * time.Hour,
+		Announce: func(tenant posthorn.TenantID, n posthorn.DeliveryNotice) {
+			if tenant == b.types.tenant {
+				b.announced = append(b.announced, n.Changed...)
+			}
+		},
 	})
 	return b
 }
@@ -396,7 +402,7 @@ func TestATestIsCheckedAsAnEventIs(t *testing.T) {
 	}
 }
 
-func TestReplayAndStopAreNotedAndWakeTheDispatcher(t *testing.T) {
+func TestReplayAndStopAreNotedAnnouncedAndWakeTheDispatcher(t *testing.T) {
 	t.Parallel()
 	b := newDeliveriesBench()
 	b.fill(1)
@@ -406,6 +412,9 @@ func TestReplayAndStopAreNotedAndWakeTheDispatcher(t *testing.T) {
 	}
 	if e, err := b.Stop(ctx, b.actor, b.types.tenant, id); err != nil || e.Reason != "Stopped by Amara" {
 		t.Errorf("stop: %q, %v", e.Reason, err)
+	}
+	if diff := cmp.Diff([]posthorn.DeliveryID{id, id}, b.announced); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	var actions []posthorn.Action
 	for _, a := range b.store.audit {
@@ -423,6 +432,9 @@ func TestReplayAndStopAreNotedAndWakeTheDispatcher(t *testing.T) {
 	for _, err := range []error{getErr, replayErr, stopErr} {
 		wantKind(t, err, posthorn.NotFound)
 	}
+	if len(b.announced) != 2 {
+		t.Errorf("what did not happen was announced: %v", b.announced)
+	}
 }
 
 func TestWhatWasMissedIsBoundedByTheRetention(t *testing.T) {
@@ -431,8 +443,8 @@ func TestWhatWasMissedIsBoundedByTheRetention(t *testing.T) {
 	ctx, now := t.Context(), time.Now()
 	since := now.Add(-time.Hour)
 	for _, at := range []time.Time{{}, since} {
-		if n, err := b.ReplayMissed(ctx, b.actor, b.types.tenant, b.hook.ID, at); n != 5 || err != nil {
-			t.Errorf("%d, %v", n, err)
+		if made, err := b.ReplayMissed(ctx, b.actor, b.types.tenant, b.hook.ID, at); made.Deliveries != 5 || err != nil {
+			t.Errorf("%+v, %v", made, err)
 		}
 	}
 	latest, given := b.store.missed[0], b.store.missed[1]
@@ -441,6 +453,15 @@ func TestWhatWasMissedIsBoundedByTheRetention(t *testing.T) {
 	}
 	if d := now.Add(-30 * 24 * time.Hour).Sub(latest.Kept); d.Abs() > time.Minute {
 		t.Errorf("kept from %v", latest.Kept)
+	}
+	goesOn := posthorn.NewReplayID()
+	for made, want := range map[posthorn.MissedReplay]string{
+		{Deliveries: 5}:                 `{"deliveries":5,"replayId":null}`,
+		{Deliveries: 2, GoesOn: goesOn}: `{"deliveries":2,"replayId":"` + goesOn.String() + `"}`,
+	} {
+		if raw, err := json.Marshal(made); string(raw) != want || err != nil {
+			t.Errorf("%s, %v, want %s", raw, err, want)
+		}
 	}
 	_, err := b.ReplayMissed(ctx, b.actor, b.types.tenant, b.hook.ID, now.Add(time.Hour))
 	wantKind(t, err, posthorn.Invalid, "since")

@@ -46,7 +46,10 @@ func (a *Attempt) Explain() Explanation {
 		if a.StatusCode != 0 && a.ErrorClass != ErrorRedirect {
 			text.add(fmt.Sprintf("The status %d had arrived, but not the whole answer, so it counts as failed.", a.StatusCode))
 		}
-		text.add(classAdvice(a.ErrorClass))
+		// The sentence about a redirect may name the URL to set, and then that is all there is to do.
+		if a.ErrorClass != ErrorRedirect || a.Error == "" || strings.HasSuffix(a.Error, ".") {
+			text.add(classAdvice(a.ErrorClass))
+		}
 	case a.StatusCode < 200:
 		x.Title = fmt.Sprintf("Attempt %d brought no answer.", a.Number)
 		text.add(a.Error)
@@ -118,7 +121,7 @@ func classAdvice(c ErrorClass) string {
 	case ErrorTLS:
 		return "Check the certificate of the server: made for this host, not expired, and sent with its intermediate certificates."
 	case ErrorBlocked:
-		return "Posthorn sends to public addresses only. Give the webhook a public URL, or have the operator allow the network in POSTHORN_ALLOW_TARGET_CIDRS."
+		return "Give the webhook a public URL, or have the operator allow the network in POSTHORN_ALLOW_TARGET_CIDRS."
 	case ErrorRedirect:
 		return "Change the URL in the settings of the webhook to the one that answers."
 	case ErrorTooLarge:
@@ -194,7 +197,7 @@ func statusAdvice(code int) string {
 	case 408, 425:
 		return "Retrying this status can be chosen in the settings of the webhook."
 	case statusTooMany:
-		return "A rate limit in the settings of the webhook keeps below what it takes."
+		return "A rate limit in the settings of the webhook keeps below what it takes. Retrying this status can be chosen there, too."
 	case 500:
 		return "Its log tells why at this time."
 	case statusBadGateway, statusGatewayTimeout:
@@ -211,9 +214,9 @@ func (a *Attempt) waitAsked() string {
 	asked := a.askedToWait()
 	switch {
 	case asked > MaxRetryAfter:
-		return "It asked to wait " + durationWords(asked) + " (retry-after), of which Posthorn waits 24 h."
+		return "It asked to wait " + durationWords(asked) + " (`retry-after`), of which Posthorn waits 24 h."
 	case asked > 0:
-		return "It asked to wait " + durationWords(asked) + " (retry-after); the next attempt is not before that."
+		return "It asked to wait " + durationWords(asked) + " (`retry-after`), and retries keep to that."
 	case a.StatusCode == statusTooMany:
 		return "It did not say how long to wait."
 	default:
@@ -242,6 +245,8 @@ func (a *Attempt) cutWords() string {
 		return ""
 	case len(a.ResponseBody) >= MaxResponseBytes:
 		return "The answer was longer than 64 KiB; its beginning was kept."
+	case a.ErrorClass != ErrorNone:
+		return "" // why it is not whole is said already
 	default:
 		return "The answer is not complete: it broke off, or could not be unpacked."
 	}
@@ -264,32 +269,6 @@ func statusWords(code int) string {
 		text += " " + phrase
 	}
 	return text
-}
-
-// StatusPhrase names a status: "OK", "Service Unavailable". It is empty for one that has no name.
-func StatusPhrase(code int) string {
-	switch code {
-	case 200:
-		return "OK"
-	case 201:
-		return "Created"
-	case 202:
-		return "Accepted"
-	case 204:
-		return "No Content"
-	case 301:
-		return "Moved Permanently"
-	case 302:
-		return "Found"
-	case 303:
-		return "See Other"
-	case 307:
-		return "Temporary Redirect"
-	case 308:
-		return "Permanent Redirect"
-	default:
-		return reasonPhrases[code]
-	}
 }
 
 // durationWords writes a duration for reading: "219 ms", "10 s", "2 h 30 min".

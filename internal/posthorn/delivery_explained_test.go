@@ -57,7 +57,7 @@ func TestAnAttemptIsExplainedWithWhatToDo(t *testing.T) {
 		"418":              {attemptWith(418, none, "", nil), "Attempt 3 got 418 I'm a teapot after 219 ms.", []string{"refused the request", "tells why"}},
 		"425":              {attemptWith(425, none, "", nil), "Attempt 3 got 425 Too Early after 219 ms.", []string{"Retrying this status"}},
 		"429":              {attemptWith(429, none, "", nil), "Attempt 3 got 429 Too Many Requests after 219 ms.", []string{"did not say how long", "rate limit"}},
-		"429 in seconds":   {attemptWith(429, none, "", answeredWith("retry-after", " 120 ")), "Attempt 3 got 429 Too Many Requests after 219 ms.", []string{"asked to wait 120 s (retry-after); the next attempt is not before that"}},
+		"429 in seconds":   {attemptWith(429, none, "", answeredWith("retry-after", " 120 ")), "Attempt 3 got 429 Too Many Requests after 219 ms.", []string{"asked to wait 120 s (`retry-after`), and retries keep to that"}},
 		"429 by date": {
 			attemptWith(429, none, "", answeredWith("Retry-After", "Fri, 20 Nov 2026 16:30:00 GMT")), "Attempt 3 got 429 Too Many Requests after 219 ms.",
 			[]string{"asked to wait 2 h 30 min"},
@@ -79,9 +79,13 @@ func TestAnAttemptIsExplainedWithWhatToDo(t *testing.T) {
 		"dns":            {attemptWith(0, posthorn.ErrorDNS, "", nil), "Attempt 3 did not find the host.", []string{"DNS records"}},
 		"tls":            {attemptWith(0, posthorn.ErrorTLS, "The certificate expired on 12 Nov 2026.", nil), "Attempt 3 got no TLS connection.", []string{"expired on 12 Nov 2026. Check the certificate"}},
 		"blocked":        {attemptWith(0, posthorn.ErrorBlocked, "", nil), "Attempt 3 was not sent: the address is not allowed.", []string{"POSTHORN_ALLOW_TARGET_CIDRS"}},
-		"redirect":       {attemptWith(302, posthorn.ErrorRedirect, "Redirects are not followed.", nil), "Attempt 3 was redirected with 302.", []string{"Change the URL"}},
-		"too large":      {attemptWith(0, posthorn.ErrorTooLarge, "", nil), "Attempt 3 got response headers that are too large.", []string{"fewer headers"}},
-		"protocol":       {attemptWith(0, posthorn.ErrorProtocol, "", nil), "Attempt 3 got no valid HTTP answer.", []string{"scheme and port"}},
+		"redirect, final": {
+			attemptWith(302, posthorn.ErrorRedirect, "Redirects are not followed. Set the final URL: https://b.example/", nil), "Attempt 3 was redirected with 302.",
+			[]string{"Set the final URL: https://b.example/"},
+		},
+		"redirect":  {attemptWith(302, posthorn.ErrorRedirect, "Redirects are not followed.", nil), "Attempt 3 was redirected with 302.", []string{"Change the URL"}},
+		"too large": {attemptWith(0, posthorn.ErrorTooLarge, "", nil), "Attempt 3 got response headers that are too large.", []string{"fewer headers"}},
+		"protocol":  {attemptWith(0, posthorn.ErrorProtocol, "", nil), "Attempt 3 got no valid HTTP answer.", []string{"scheme and port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

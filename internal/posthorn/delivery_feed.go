@@ -103,10 +103,10 @@ func (d *DeliveryFeed) Export(ctx context.Context, tenant TenantID, f DeliveryFi
 	}
 }
 
-// DeliveryNotice tells readers of a tenant's delivery log that it changed. It is a hint: what is true is read from the log.
+// DeliveryNotice tells readers of a tenant's events and of its delivery log that there is something new. It is a hint: what is true is read from the log.
 type DeliveryNotice struct {
-	// New is how many deliveries were made.
-	New int
+	// Events is how many events came in, whether or not a webhook gets them; New is how many deliveries were made.
+	Events, New int
 	// Changed are deliveries of which something became. More says that there are others.
 	Changed []DeliveryID
 	More    bool
@@ -117,7 +117,7 @@ const maxNoticed = 200
 
 // Merge returns one notice that stands for two.
 func (n DeliveryNotice) Merge(next DeliveryNotice) DeliveryNotice {
-	out := DeliveryNotice{New: n.New + next.New, More: n.More || next.More, Changed: slices.Clone(n.Changed)}
+	out := DeliveryNotice{Events: n.Events + next.Events, New: n.New + next.New, More: n.More || next.More, Changed: slices.Clone(n.Changed)}
 	for _, id := range next.Changed {
 		if slices.Contains(out.Changed, id) {
 			continue
@@ -154,8 +154,9 @@ func NoticesOfResults(results []Result) map[TenantID]DeliveryNotice {
 func NoticesOfEvents(events []Event, published []Published) map[TenantID]DeliveryNotice {
 	out := map[TenantID]DeliveryNotice{}
 	for i := range published {
-		if p := &published[i]; p.Deliveries > 0 && !p.Duplicate {
+		if p := &published[i]; !p.Duplicate {
 			n := out[events[i].TenantID]
+			n.Events++
 			n.New += p.Deliveries
 			out[events[i].TenantID] = n
 		}

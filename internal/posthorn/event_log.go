@@ -8,12 +8,21 @@ import (
 )
 
 // EventLog answers what happened and what became of it.
-type EventLog struct{ store EventReader }
+type EventLog struct{ store EventStore }
 
 // NewEventLog makes the use cases.
-func NewEventLog(store EventReader) *EventLog { return &EventLog{store} }
+func NewEventLog(store EventStore) *EventLog { return &EventLog{store} }
 
-// EventReader reads events. Implemented by package postgres.
+// EventStore keeps events. Implemented by package postgres.
+type EventStore interface {
+	EventReader
+	// CountEvents counts the events above one that a filter lets through, up to most.
+	CountEvents(ctx context.Context, tenant TenantID, f EventFilter, since EventID, most int) (Estimate, error)
+	// NewestEvent returns the newest id of a tenant, zero when there is none.
+	NewestEvent(ctx context.Context, tenant TenantID) (EventID, error)
+}
+
+// EventReader reads events.
 type EventReader interface {
 	// ListEvents returns a page, newest first. It may be shorter than asked for although there is more, so that it is not too
 	// large.
@@ -35,6 +44,11 @@ type EventFilter struct {
 	Test *bool
 	// Text is the id of an event or of one of its deliveries, or the id that the producer gave it.
 	Text string
+}
+
+// check notes what no event can have.
+func (f *EventFilter) check(faults *fieldFaults) {
+	(&DeliveryFilter{Events: f.Types, From: f.From, To: f.To}).check(faults)
 }
 
 // EventQuery asks for a page of events.
@@ -60,7 +74,7 @@ type EventPage struct {
 func (l *EventLog) List(ctx context.Context, tenant TenantID, f EventFilter, page PageRequest) (EventPage, error) {
 	q := EventQuery{Filter: f}
 	var faults fieldFaults
-	(&DeliveryFilter{Events: f.Types, From: f.From, To: f.To}).check(&faults)
+	f.check(&faults)
 	readPage(&faults, page, &q.Position)
 	if err := faults.err(); err != nil {
 		return EventPage{}, err
@@ -74,6 +88,24 @@ func (l *EventLog) List(ctx context.Context, tenant TenantID, f EventFilter, pag
 		out.PrevCursor, out.NextCursor = cursors(rows.HasNewer, rows.HasOlder, rows.Events[0].ID, rows.Events[n-1].ID)
 	}
 	return out, nil
+}
+
+// maxEventNews is how far the list counts what is new.
+const maxEventNews = 99
+
+// News counts the events that are newer than one, up to a cap. Wrong filters are Invalid with the fields named.
+func (l *EventLog) News(ctx context.Context, tenant TenantID, f EventFilter, since EventID) (Estimate, error) {
+	var faults fieldFaults
+	f.check(&faults)
+	if err := faults.err(); err != nil {
+		return Estimate{}, err
+	}
+	return l.store.CountEvents(ctx, tenant, f, since, maxEventNews)
+}
+
+// Newest returns the newest id of a tenant, zero when there is none.
+func (l *EventLog) Newest(ctx context.Context, tenant TenantID) (EventID, error) {
+	return l.store.NewestEvent(ctx, tenant)
 }
 
 // Get returns one event with what became of it at every webhook, or NotFound.

@@ -18,6 +18,14 @@ func (fakeEvents) ListEvents(context.Context, posthorn.TenantID, posthorn.EventQ
 	return posthorn.EventRows{}, nil
 }
 
+func (fakeEvents) CountEvents(context.Context, posthorn.TenantID, posthorn.EventFilter, posthorn.EventID, int) (posthorn.Estimate, error) {
+	return posthorn.Estimate{}, nil
+}
+
+func (fakeEvents) NewestEvent(context.Context, posthorn.TenantID) (posthorn.EventID, error) {
+	return posthorn.EventID{}, nil
+}
+
 func (fakeEvents) Event(context.Context, posthorn.TenantID, posthorn.EventID) (posthorn.EventTrace, error) {
 	return posthorn.EventTrace{}, posthorn.Errorf(posthorn.NotFound, "Not found")
 }

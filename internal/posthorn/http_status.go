@@ -5,17 +5,42 @@ import "fmt"
 // firstErrorStatus is the lowest HTTP status that means failure (RFC 9110, section 15).
 const firstErrorStatus = 400
 
+// StatusPhrase names a status: "OK", "Service Unavailable". It is empty for one that is not registered.
+func StatusPhrase(code int) string { return reasonPhrases[code] }
+
 // httpError is the message of a failed check that brought none: "HTTP 502 Bad Gateway".
 func httpError(status int) string {
-	if phrase := reasonPhrases[status]; phrase != "" {
+	if phrase := StatusPhrase(status); phrase != "" {
 		return fmt.Sprintf("HTTP %d %s", status, phrase)
 	}
 	return fmt.Sprintf("HTTP %d", status)
 }
 
-// reasonPhrases names the error statuses of the IANA registry. net/http has the same table, but the domain stays free of
+// reasonPhrases names the statuses of the IANA registry. net/http has the same table, but the domain stays free of
 // transports; a test compares the two.
 var reasonPhrases = map[int]string{
+	100: "Continue",
+	101: "Switching Protocols",
+	102: "Processing",
+	103: "Early Hints",
+	200: "OK",
+	201: "Created",
+	202: "Accepted",
+	203: "Non-Authoritative Information",
+	204: "No Content",
+	205: "Reset Content",
+	206: "Partial Content",
+	207: "Multi-Status",
+	208: "Already Reported",
+	226: "IM Used",
+	300: "Multiple Choices",
+	301: "Moved Permanently",
+	302: "Found",
+	303: "See Other",
+	304: "Not Modified",
+	305: "Use Proxy",
+	307: "Temporary Redirect",
+	308: "Permanent Redirect",
 	400: "Bad Request",
 	401: "Unauthorized",
 	402: "Payment Required",

@@ -174,12 +174,29 @@ func SubscriptionsFor(event string) []string {
 	return subscriptions
 }
 
+// WebhookStanding is how a list sorts webhooks: by state, and the active ones by whether they fail. Every webhook has exactly one.
+type WebhookStanding string
+
+// The standings of webhooks.
+const (
+	// StandingActive is active and does not fail, StandingFailing is active and does, as EndpointHealth.Failing says.
+	StandingActive   WebhookStanding = "active"
+	StandingFailing  WebhookStanding = "failing"
+	StandingInactive WebhookStanding = "inactive"
+	StandingDisabled WebhookStanding = "disabled"
+)
+
+// WebhookStandings lists the standings in the order in which they are offered.
+func WebhookStandings() []WebhookStanding {
+	return []WebhookStanding{StandingActive, StandingFailing, StandingInactive, StandingDisabled}
+}
+
 // WebhookFilter selects webhooks of a list. Its zero value selects all.
 type WebhookFilter struct {
 	// Text is looked for in name and URL, in upper or lower case; a webhook's id selects that one.
 	Text string
-	// State is empty for any.
-	State WebhookState
+	// Standing is empty for any.
+	Standing WebhookStanding
 	// Event selects those that are subscribed to an event type, empty for any.
 	Event string
 	// Limit is the size of a page, 0 for everything. The page follows the webhook After, or stands before the webhook Before;
@@ -194,8 +211,8 @@ const FieldText = "q"
 // check refuses what no webhook can have.
 func (f WebhookFilter) check() error {
 	var faults fieldFaults
-	if f.State != "" && !f.State.Valid() {
-		faults.add("state", "must be one of active, inactive and disabled")
+	if f.Standing != "" && !slices.Contains(WebhookStandings(), f.Standing) {
+		faults.add("status", "must be one of active, failing, inactive and disabled")
 	}
 	faults.plain(FieldText, f.Text)
 	faults.plain(FieldEvent, f.Event)
@@ -216,21 +233,21 @@ type WebhookList struct {
 	Webhooks []Webhook
 	// Skipped is how many of the selected ones stand before the page.
 	Skipped int
-	// Counts says how many there are in each state when State is left out of the filter.
-	Counts map[WebhookState]int
+	// Counts says how many there are of each standing when Standing is left out of the filter.
+	Counts map[WebhookStanding]int
 	// Any says whether there is a webhook at all, the filter aside.
 	Any bool
 }
 
-// Selected is the number of webhooks that a filter with a state, or with none, selects, the pages aside.
-func (l *WebhookList) Selected(state WebhookState) int {
-	if state == "" {
+// Selected is the number of webhooks that a filter with a standing, or with none, selects, the pages aside.
+func (l *WebhookList) Selected(standing WebhookStanding) int {
+	if standing == "" {
 		return l.Total()
 	}
-	return l.Counts[state]
+	return l.Counts[standing]
 }
 
-// Total is the number of webhooks in every state.
+// Total is the number of webhooks of every standing.
 func (l *WebhookList) Total() int {
 	n := 0
 	for _, c := range l.Counts {

@@ -50,7 +50,7 @@ func TestTheDatabaseIsNotAskedAboutWhatNoWebhookCanBe(t *testing.T) {
 	}
 	b := newBench()
 	for field, f := range map[string]posthorn.WebhookFilter{
-		"q": {Text: "a\x00"}, "event": {Event: "\xff"}, "state": {State: "broken"},
+		"q": {Text: "a\x00"}, "event": {Event: "\xff"}, "status": {Standing: "broken"},
 	} {
 		if _, err := b.List(t.Context(), b.tenant, f); posthorn.KindOf(err) != posthorn.Invalid || fieldsOf(t, err)[field] == "" {
 			t.Errorf("%s: %v", field, err)

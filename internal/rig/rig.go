@@ -74,6 +74,8 @@ func (r *Rig) prepare(ctx context.Context, log *slog.Logger) error {
 		"POSTHORN_DATA_DIR=" + filepath.Join(r.Dir, "var"), "POSTHORN_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key),
 		"ACTIVITY_WEBHOOK_SECRET=" + rand.Text(), "POSTHORN_ENV=production", "POSTHORN_BASE_URL=https://posthorn.example",
 		"POSTHORN_ALLOW_HTTP_TARGETS=true", "POSTHORN_ALLOW_TARGET_CIDRS=127.0.0.0/8",
+		// What is measured and broken here is not the limit.
+		"POSTHORN_API_RATE=1000000", "POSTHORN_API_BURST=1000000",
 	}
 	bootstrap := exec.CommandContext(ctx, r.binary, "bootstrap", "--json", "--email", "owner@posthorn.example") //nolint:gosec // G204: our own binary
 	bootstrap.Env, bootstrap.Stderr = r.env, os.Stderr
@@ -273,4 +275,16 @@ func (p *Process) KeepLog() (string, error) {
 	}
 	_, err = to.Write(text)
 	return to.Name(), errors.Join(err, to.Close())
+}
+
+// Pause waits, and reports whether it waited to the end: it is false when ctx ends first.
+func Pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -23,6 +23,7 @@ import (
 
 	"posthorn/internal/app"
 	"posthorn/internal/config"
+	"posthorn/internal/contract"
 	"posthorn/internal/posthorn"
 	"posthorn/internal/testkit"
 	"posthorn/views/path"
@@ -63,7 +64,11 @@ func start(tb testing.TB, variables []string) *Site {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var out io.Writer = testWriter{tb}
+	if _, fuzzes := tb.(*testing.F); fuzzes {
+		out = io.Discard // it may not be used while it fuzzes
+	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if s.App, err = app.New(tb.Context(), cfg, log, "test"); err != nil {
 		tb.Fatal(err)
 	}
@@ -197,7 +202,8 @@ func (c *Client) Open(method, target string, body io.Reader, headers ...string) 
 	return res
 }
 
-// Do sends a request to a path of the site, with headers in pairs, and reads its answer whole.
+// Do sends a request to a path of the site, with headers in pairs, and reads its answer whole. A call of the API that is not as
+// the OpenAPI document says fails the test.
 func (c *Client) Do(method, target string, body io.Reader, headers ...string) Answer {
 	t := c.site.t
 	t.Helper()
@@ -207,7 +213,26 @@ func (c *Client) Do(method, target string, body io.Reader, headers ...string) An
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := contract.Check(contract.Call{Request: res.Request, Body: bodyOf(res.Request), Answer: res, Text: text}); err != nil {
+		t.Errorf("%s %s: %v", method, target, err)
+	}
 	return Answer{Response: res, Text: string(text)}
+}
+
+// bodyOf returns what a request has carried, nil when it was a stream that is gone.
+func bodyOf(req *http.Request) []byte {
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 // Get asks for a page, or with headers of htmx for a fragment.

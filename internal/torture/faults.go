@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"posthorn/internal/rig"
 )
 
 // span is a time in which something was wrong.
@@ -37,7 +39,7 @@ func (f *faults) run(ctx context.Context) error {
 // often does something again and again, with pauses of half to one and a half of the mean.
 func (f *faults) often(ctx context.Context, stream uint64, mean time.Duration, do func(context.Context, *rand.Rand) error) error {
 	rnd := rand.New(rand.NewPCG(f.o.seed, 1000+stream))
-	for pause(ctx, time.Duration(float64(mean)*(0.5+rnd.Float64()))) {
+	for rig.Pause(ctx, time.Duration(float64(mean)*(0.5+rnd.Float64()))) {
 		// What was begun is ended: a process that was killed runs again.
 		if err := do(context.WithoutCancel(ctx), rnd); err != nil {
 			return err
@@ -71,7 +73,7 @@ func (f *faults) killOne(ctx context.Context, rnd *rand.Rand) error {
 		if err := p.Kill(); err != nil {
 			return err
 		}
-		if !pause(ctx, time.Second/4) {
+		if !rig.Pause(ctx, time.Second/4) {
 			return err
 		}
 	}
@@ -87,7 +89,7 @@ func (f *faults) crashDatabase(ctx context.Context, _ *rand.Rand) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		if !pause(ctx, 50*time.Millisecond) {
+		if !rig.Pause(ctx, 50*time.Millisecond) {
 			return errors.New("postgresql does not come back")
 		}
 		if f.victim.rig.PG.PID() == old {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"posthorn/internal/posthorn"
+	"posthorn/internal/rig"
 )
 
 // judge waits for the rest, compares what was accepted, what arrived and what is written, and prints it. The error names
@@ -52,7 +53,7 @@ func drained(ctx context.Context, conn *pgx.Conn, limit time.Duration) error {
 		if left == 0 {
 			return nil
 		}
-		if !pause(patience, 100*time.Millisecond) {
+		if !rig.Pause(patience, 100*time.Millisecond) {
 			return fmt.Errorf("%d deliveries are stuck %s after the faults", left, limit)
 		}
 	}

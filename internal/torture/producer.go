@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posthorn/internal/posthorn"
+	"posthorn/internal/rig"
 )
 
 // publishers is how many requests publish at once.
@@ -90,7 +91,7 @@ func (p *producer) publish(ctx context.Context, n int) error {
 		p.mu.Lock()
 		p.refused++
 		p.mu.Unlock()
-		if !pause(ctx, 100*time.Millisecond) {
+		if !rig.Pause(ctx, 100*time.Millisecond) {
 			return fmt.Errorf("event %d is not accepted: %w", n, err)
 		}
 	}
@@ -115,16 +116,4 @@ func numberOf(submission string) int {
 		return 0
 	}
 	return n
-}
-
-// pause waits, and reports whether ctx lasted.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

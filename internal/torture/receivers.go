@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"posthorn/internal/posthorn"
+	"posthorn/internal/rig"
 )
 
 // behaviour is how a receiver misbehaves. It reports whether it took the delivery in spite of that.
@@ -186,7 +187,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	got.taken = true
-	pause(req.Context(), r.workTime())
+	rig.Pause(req.Context(), r.workTime())
 	w.WriteHeader(http.StatusNoContent)
 }
 

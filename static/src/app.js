@@ -289,8 +289,8 @@ setInterval(tick, 5000);
 
 // The stream only says that something changed; the rows come by an ordinary request. #results carries the URLs: data-stream,
 // data-refresh-url, data-new-url, its own data-url, and data-first-page when no newer page exists. Where rows change, too, the stream
-// names them: those that are there are read again from data-rows-url, part by part, and never move. What is about one object has its
-// id in data-watch and asks for itself when htmx triggers "changed".
+// names them, or says that there may be others: those that are there are read again from data-rows-url, part by part, and never move.
+// What is about one object has its id in data-watch and asks for itself when htmx triggers "changed".
 let source;
 let tries = 0;
 let downSince = 0;
@@ -304,7 +304,7 @@ let lastWords = 0;
 let wordsTimer;
 
 const feed = () => one('[data-stream]');
-const silent = '[data-stream], [data-watch], #new-pill, #changed'; // what asks by itself
+const silent = '[data-stream], [data-watch], [data-poll], #new-pill, #changed'; // what asks by itself
 const paused = () => recall('live') === 'off';
 
 function paint() {
@@ -369,26 +369,39 @@ function check() {
 }
 
 let changedIds = new Set();
-let changedMore = false;
 let changedTimer;
+let othersTimer;
+let lastOthers = 0;
 
-/** Gathers what changed and reads it again soon; with more, everything that is not finished may have. */
+/** Gathers what changed and reads it again soon. With more, anything may have; that is not looked at more than every 3 s. */
 function took({ changed, more }) {
   changed.forEach((id) => changedIds.add(id));
-  changedMore ||= Boolean(more);
-  changedTimer ||= setTimeout(() => {
-    changedTimer = 0;
-    const [ids, rest] = [changedIds, changedMore];
-    changedIds = new Set();
-    changedMore = false;
-    if (signedOut) return;
-    for (const el of all('[data-watch]')) if (rest || ids.has(el.dataset.watch)) htmx.trigger(el, 'changed');
-    const url = feed()?.dataset.rowsUrl;
-    const rows = all('tr[data-delivery]').map((row) => row.dataset).filter((row) => ids.has(row.delivery) || (rest && 'unfinished' in row));
-    if (!url || !rows.length) return;
-    const query = new URLSearchParams(rows.map((row) => ['id', row.delivery]));
-    htmx.ajax('GET', `${url}?${query}`, { source: '#changed', target: '#changed', swap: 'none' });
-  }, 300);
+  if (changed.length) {
+    changedTimer ||= setTimeout(() => {
+      const ids = changedIds;
+      changedTimer = 0;
+      changedIds = new Set();
+      readAgain((id) => ids.has(id));
+    }, 300);
+  }
+  if (more) {
+    othersTimer ||= setTimeout(() => {
+      othersTimer = 0;
+      lastOthers = Date.now();
+      readAgain(() => true);
+    }, Math.max(300, lastOthers + 3000 - Date.now()));
+  }
+}
+
+/** Reads what is on the page and has an id that is meant. */
+function readAgain(meant) {
+  if (signedOut) return;
+  for (const el of all('[data-watch]')) if (meant(el.dataset.watch)) htmx.trigger(el, 'changed');
+  const url = feed()?.dataset.rowsUrl;
+  const ids = all('tr[data-delivery]').map((row) => row.dataset.delivery).filter(meant);
+  if (!url || !ids.length) return;
+  const query = new URLSearchParams(ids.map((id) => ['id', id]));
+  htmx.ajax('GET', `${url}?${query}`, { source: '#changed', target: '#changed', swap: 'none' });
 }
 
 /** At most one sentence every 10 s; the last one wins. */
@@ -412,14 +425,20 @@ function tookList(root, asker) {
   announce(one('[data-summary]', root)?.textContent);
 }
 
+/** Gives the stream up while nobody looks: a list's after a minute, that of a single object soon, for people open many of those in tabs
+ * and a browser has few connections for all of them. */
+function sleepSoon() {
+  if (doc.hidden) sleepTimer = setTimeout(() => { asleep = true; disconnect(); }, feed()?.dataset.newUrl ? 60000 : 1000);
+}
+
 on('visibilitychange', () => {
   clearTimeout(sleepTimer);
-  if (doc.hidden) {
-    sleepTimer = setTimeout(() => { asleep = true; disconnect(); }, 60000);
-  } else if (asleep) {
+  sleepSoon();
+  if (doc.hidden) return;
+  if (asleep) {
     asleep = false;
+    missed = true; // what came meanwhile is asked for when the stream is there
     connect();
-    if (!paused()) check();
   }
   tick();
 });
@@ -449,7 +468,7 @@ on('htmx:afterRequest', ({ detail: { elt, target } }) => {
 on('htmx:beforeSwap', ({ detail }) => {
   const { target, serverResponse, requestConfig, xhr } = detail;
   // A refresh that failed leaves the reader's list alone; the next one heals it.
-  if (xhr?.status >= 400 && requestConfig.elt.matches('[data-stream], #new-pill, [data-poll]')) detail.shouldSwap = false;
+  if (xhr?.status >= 400 && requestConfig.elt.matches(silent)) detail.shouldSwap = false;
   if (target?.id === 'drawer-slot') target.dataset.still = drawer() && serverResponse ? '1' : '';
 });
 on('htmx:afterSwap', ({ target: swapped, detail: { target, requestConfig } }) => {
@@ -475,11 +494,11 @@ on('htmx:responseError', ({ detail: { xhr, elt, target } }) => {
     disconnect();
     const dialog = one('#signed-out');
     if (dialog) openDialog(dialog);
-  } else if (!elt.matches('[data-stream], #new-pill, [data-poll]')) toast(`Not loaded: the server answered ${xhr.status}. Try again.`);
+  } else if (!elt.matches(silent)) toast(`Not loaded: the server answered ${xhr.status}. Try again.`);
 });
 on('htmx:sendError', ({ detail: { elt, target } }) => {
   if (target?.id === 'drawer-slot') drawer()?.close();
-  if (!elt.matches('[data-stream], #new-pill, [data-poll]')) toast('Posthorn did not answer. Check the connection and try again.');
+  if (!elt.matches(silent)) toast('Posthorn did not answer. Check the connection and try again.');
 });
 on('htmx:historyCacheMissLoadError', () => location.reload());
 on('htmx:load', start);
@@ -499,5 +518,6 @@ function start() {
   else paint();
 }
 start();
+sleepSoon();
 const flash = one('#toasts > .toast p');
 if (flash) setTimeout(() => announce(flash.textContent), 500);

@@ -117,7 +117,7 @@ type navLink struct {
 func (v Viewer) nav() []navLink {
 	links := []navLink{
 		{NavActivity, "Activity", ui.IconActivity, path.Activity, "g a"},
-		{NavSettings, "Settings", ui.IconSettings, path.SettingsProfile, ""},
+		{NavSettings, "Settings", ui.IconSettings, path.Settings, ""},
 	}
 	if v.Admin {
 		links = slices.Insert(links, 1, navLink{NavWebhooks, "Webhooks", ui.IconWebhook, path.Webhooks, "g w"}, navLink{NavEvents, "Events", ui.IconInbox, path.Events, "g e"})

@@ -1,16 +1,12 @@
 package pages
 
 import (
-	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"posthorn/internal/posthorn"
 	"posthorn/views/ui"
 )
-
-// Every filter is one chip: its words stand on the chip and, when nothing matches, in the sentence that says so.
 
 func (p FeedProps) riskChip() ui.FilterChipProps {
 	return ui.FilterChipProps{ID: "f-risk", Label: "Risk", Value: p.riskWords(), ClearURL: p.without(FilterRisk)}
@@ -81,13 +77,9 @@ func (p FeedProps) statusOptions() []ui.Option {
 
 func (p FeedProps) applicationChip() ui.FilterChipProps {
 	options := p.applicationOptions()
-	chip := ui.FilterChipProps{ID: "f-application", Label: "Application", ClearURL: p.without(FilterApplication), Hidden: len(options) == 1}
-	for _, option := range options {
-		if option.Selected && option.Value != "" {
-			chip.Value = option.Label
-		}
+	return ui.FilterChipProps{
+		ID: "f-application", Label: "Application", Value: chosenLabel(options), ClearURL: p.without(FilterApplication), Hidden: len(options) == 1,
 	}
-	return chip
 }
 
 func (p FeedProps) applicationOptions() []ui.Option {
@@ -111,63 +103,12 @@ func (p FeedProps) userChip() ui.FilterChipProps {
 	return ui.FilterChipProps{ID: "f-user", Label: "User", Value: p.Filter.User, ClearURL: p.without(FilterUser)}
 }
 
-// rangeLabels are the stretches up to now, in the order in which they are offered.
-var rangeLabels = []ui.Option{
-	{Value: "", Label: "Any time"},
-	{Value: "1h", Label: "Last hour"},
-	{Value: "24h", Label: "Last 24 hours"},
-	{Value: "7d", Label: "Last 7 days"},
-	{Value: "30d", Label: "Last 30 days"},
+func (p FeedProps) time() timeFilter {
+	return timeFilter{values: p.Values, from: p.Filter.From, to: p.Filter.To, location: p.Location, now: p.Now}
 }
 
 func (p FeedProps) timeChip() ui.FilterChipProps {
-	return ui.FilterChipProps{ID: "f-time", Label: "Time", Value: p.timeWords(), Icon: ui.IconCalendar, ClearURL: p.without(FilterRange, FilterFrom, FilterTo)}
-}
-
-func (p FeedProps) timeWords() string {
-	from, to := p.wordsOf(FilterFrom, p.Filter.From), p.wordsOf(FilterTo, p.Filter.To)
-	switch {
-	case from != "" && to != "":
-		return from + " – " + to
-	case from != "":
-		return "since " + from
-	case to != "":
-		return "until " + to
-	}
-	for _, option := range p.rangeOptions() {
-		if option.Selected && option.Value != "" {
-			return strings.ToLower(option.Label)
-		}
-	}
-	return ""
-}
-
-// wordsOf writes a bound that was given by itself, empty when it was not.
-func (p FeedProps) wordsOf(name string, bound time.Time) string {
-	if p.Values.Get(name) == "" || bound.IsZero() {
-		return ""
-	}
-	return p.in(bound).Format("2 Jan 2006, 15:04")
-}
-
-// bound is the value of a date field: the bound that was given by itself, on the reader's clock.
-func (p FeedProps) bound(name string, bound time.Time) string {
-	if p.Values.Get(name) == "" || bound.IsZero() {
-		return ""
-	}
-	t := p.in(bound)
-	if t.Truncate(time.Minute).Equal(t) {
-		return t.Format(minuteLayout)
-	}
-	return t.Format("2006-01-02T15:04:05")
-}
-
-func (p FeedProps) rangeOptions() []ui.Option {
-	options := slices.Clone(rangeLabels)
-	for i := range options {
-		options[i].Selected = options[i].Value == p.Values.Get(FilterRange)
-	}
-	return options
+	return p.time().chip(p.without(FilterRange, FilterFrom, FilterTo))
 }
 
 func (p FeedProps) metadataChip() ui.FilterChipProps {
@@ -191,12 +132,6 @@ func (p FeedProps) chips() []ui.FilterChipProps {
 
 func (p FeedProps) offersUsers() bool { return p.ShowUser || p.Filter.User != "" }
 
-// swapped is a chip on its way into a form that stays.
-func swapped(chip ui.FilterChipProps) ui.FilterChipProps {
-	chip.OOB = true
-	return chip
-}
-
 // severalTypes says that the address asks for more types than one radio button can say.
 func (p FeedProps) severalTypes() bool { return len(p.Filter.Types) > 1 }
 
@@ -211,29 +146,17 @@ func (p FeedProps) typeOptions() []ui.Option {
 	return options
 }
 
-// filterWords names all filters in words: `"abc"; type KYT; risk High, Critical`.
+// filterWords names all filters in words: `“abc”; type KYT; risk High, Critical`.
 func (p FeedProps) filterWords() string {
-	var words []string
-	if p.Filter.Text != "" {
-		words = append(words, "“"+p.Filter.Text+"”")
-	}
 	types := make([]string, 0, len(p.Filter.Types))
 	for _, t := range p.Filter.Types {
 		types = append(types, strings.ToUpper(string(t)))
 	}
+	var further []string
 	if len(types) > 0 {
-		words = append(words, "type "+strings.Join(types, ", "))
+		further = append(further, "type "+strings.Join(types, ", "))
 	}
-	for _, chip := range p.chips() {
-		switch {
-		case chip.Value == "":
-		case chip.ID == p.timeChip().ID:
-			words = append(words, chip.Value)
-		default:
-			words = append(words, strings.ToLower(chip.Label)+" "+chip.Value)
-		}
-	}
-	return strings.Join(words, "; ")
+	return filterSentence(p.Filter.Text, further, p.chips(), timeChip)
 }
 
 // noMatch says why nothing is listed, and how old the newest record is that the filters hide.
@@ -243,13 +166,4 @@ func (p FeedProps) noMatch() string {
 		text += " The newest record of all came " + ui.Relative(p.Newest.Time(), p.Now) + "."
 	}
 	return text
-}
-
-// faultWords says what is wrong with each filter.
-func (p FeedProps) faultWords() []string {
-	words := make([]string, 0, len(p.Faults))
-	for _, name := range slices.Sorted(maps.Keys(p.Faults)) {
-		words = append(words, upperFirst(name)+" "+strings.TrimSuffix(p.Faults[name], ".")+".")
-	}
-	return words
 }

@@ -74,17 +74,6 @@ func (p FeedProps) live() templ.Attributes {
 	return attrs
 }
 
-// zone is the short name of the reader's time zone.
-func (p FeedProps) zone() string { return p.in(p.Now).Format("MST") }
-
-// in is a moment on the reader's clock.
-func (p FeedProps) in(t time.Time) time.Time {
-	if p.Location == nil {
-		return t.UTC()
-	}
-	return t.In(p.Location)
-}
-
 func (p FeedProps) pager() ui.PagerProps {
 	records := p.Page.Records
 	pager := ui.PagerProps{Text: p.position()}
@@ -113,13 +102,7 @@ func (p FeedProps) position() string {
 }
 
 // total is how many records the filters let through, "10,000+" when not all were counted.
-func (p FeedProps) total() string {
-	total := ui.Count(int64(p.Counts.Total()))
-	if p.Counts.Capped {
-		total += "+"
-	}
-	return total
-}
+func (p FeedProps) total() string { return countText(int64(p.Counts.Total()), p.Counts.Capped) }
 
 // totalWord follows total.
 func (p FeedProps) totalWord() string {
@@ -198,7 +181,7 @@ func riskSentence(c posthorn.RiskCounts) string {
 
 func (p FeedProps) columns() []ui.Column {
 	columns := []ui.Column{
-		{Label: "Time, " + p.zone(), Class: "max-sm:hidden"},
+		{Label: "Time, " + zoneName(p.Now, p.Location), Class: "max-sm:hidden"},
 		{Label: "Type", Class: "sm:!px-0"},
 		{Label: "Subject", Class: "max-sm:!pl-0"},
 		{Label: "Blockchain", Class: "max-md:hidden"},
@@ -246,16 +229,13 @@ func (p NewsProps) text() string {
 	if p.News.Count == 0 {
 		return ""
 	}
-	count := ui.Count(int64(p.News.Count))
-	if p.News.Capped {
-		count += "+"
-	}
-	noun, among := " new records", " among them"
-	if p.News.Count == 1 && !p.News.Capped {
-		noun, among = " new record", ""
-	}
+	text := counted(int64(p.News.Count), p.News.Capped, "new record", "new records")
 	if !p.News.Worst.Flagged() {
-		return count + noun
+		return text
 	}
-	return count + noun + ", " + string(p.News.Worst) + " risk" + among
+	text += ", " + string(p.News.Worst) + " risk"
+	if p.News.Count > 1 {
+		text += " among them"
+	}
+	return text
 }

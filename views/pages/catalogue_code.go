@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -11,8 +12,16 @@ import (
 	"github.com/a-h/templ"
 )
 
-// codeWidth is how wide a line of laid out JSON may get, in characters, before an object or array is broken up.
-const codeWidth = 88
+// Bounds of a document that is laid out.
+const (
+	// codeWidth is how wide a line may get, in characters, before an object or array is broken up.
+	codeWidth = 88
+	// codeDepth is how deeply values may be nested: deeper documents would be mostly indentation, up to hundreds of megabytes of it.
+	codeDepth = 40
+)
+
+// errTooDeep says that a document is nested more deeply than codeDepth.
+var errTooDeep = errors.New("nested too deeply")
 
 // codeNode is a value of a JSON document, with its members in their order.
 type codeNode struct {
@@ -26,22 +35,29 @@ type codeNode struct {
 	width int
 }
 
-// parseCode reads a document; ok is false when it is not JSON.
+// parseCode reads a document that is to be laid out; ok is false when it is not JSON as a whole, or nested too deeply.
 func parseCode(raw []byte) (root codeNode, ok bool) {
+	if !json.Valid(raw) {
+		return codeNode{}, false
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	root, err := readCode(dec)
+	root, err := readCode(dec, 0)
 	return root, err == nil
 }
 
-func readCode(dec *json.Decoder) (codeNode, error) {
+// readCode reads the next value, which lies inside depth others.
+func readCode(dec *json.Decoder, depth int) (codeNode, error) {
 	token, err := dec.Token()
 	if err != nil {
 		return codeNode{}, err
 	}
 	switch token := token.(type) {
 	case json.Delim:
-		return readContainer(dec, token == '{')
+		if depth == codeDepth {
+			return codeNode{}, errTooDeep
+		}
+		return readContainer(dec, token == '{', depth+1)
 	case string:
 		return scalar(quoted(token), "s"), nil
 	case json.Number:
@@ -60,7 +76,8 @@ func scalar(text, class string) codeNode {
 	return codeNode{text: text, class: class, width: utf8.RuneCountInString(text)}
 }
 
-func readContainer(dec *json.Decoder, object bool) (codeNode, error) {
+// readContainer reads the members of an object or array whose opening bracket was read; they lie inside depth others.
+func readContainer(dec *json.Decoder, object bool, depth int) (codeNode, error) {
 	n := codeNode{open: "[", shut: "]", width: 2}
 	if object {
 		n.open, n.shut = "{", "}"
@@ -76,7 +93,7 @@ func readContainer(dec *json.Decoder, object bool) (codeNode, error) {
 			key = quoted(name)
 			n.width += utf8.RuneCountInString(key) + len(": ")
 		}
-		child, err := readCode(dec)
+		child, err := readCode(dec, depth)
 		if err != nil {
 			return n, err
 		}
@@ -142,7 +159,7 @@ func (w codeWriter) members(n codeNode, before func(i int), value func(child cod
 	}
 }
 
-// highlighted shows a document laid out and coloured; what is not JSON is shown as it is.
+// highlighted shows a document laid out and coloured; what is not JSON, or is nested too deeply, is shown as it is.
 func highlighted(raw []byte) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, out io.Writer) error {
 		var html strings.Builder

@@ -20,14 +20,6 @@ const dayLayout = "2 Jan 2006"
 // expiresSoon is from when before its end on a key is said to end soon.
 const expiresSoon = 14 * 24 * time.Hour
 
-// zoned is a moment on the clock of a reader.
-func zoned(t time.Time, zone *time.Location) time.Time {
-	if zone == nil {
-		return t.UTC()
-	}
-	return t.In(zone)
-}
-
 func (p CredentialsProps) columns() []ui.Column {
 	columns := []ui.Column{
 		{Label: "Name"},
@@ -62,14 +54,6 @@ func (p CredentialsProps) status(k *posthorn.APIKey) ui.BadgeProps {
 	default:
 		return ui.BadgeProps{Tone: ui.Warning, Icon: ui.IconClock, Label: "Expires in " + plural(int(left.Hours()/24), "day")}
 	}
-}
-
-// plural counts things: "1 day", "2 days".
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return strconv.Itoa(n) + " " + word + "s"
 }
 
 // expiry is the end of a key, in words.

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"posthorn/internal/posthorn"
 	"posthorn/views/ui"
 )
-
-// Every filter is one chip: its words stand on the chip and, when nothing matches, in the sentence that says so.
 
 // The statuses that are chosen together.
 const (
@@ -108,7 +105,7 @@ func (p DeliveryLogProps) eventOptions() []ui.Option {
 func (p DeliveryLogProps) responseChip() ui.FilterChipProps {
 	value := p.Values.Get(FilterStatusCode)
 	if class := p.Filter.ErrorClass; class != "" {
-		value = strings.TrimPrefix(value+", "+attemptResult(class), ", ")
+		value = strings.TrimPrefix(value+", "+errorClassText(class), ", ")
 	}
 	return ui.FilterChipProps{ID: "f-response", Label: "Response", Value: value, ClearURL: p.without(FilterStatusCode, FilterErrorClass)}
 }
@@ -120,7 +117,7 @@ func (p DeliveryLogProps) responseOptions() []ui.Option {
 		options = append(options, ui.Option{Value: class, Label: class, Selected: strings.EqualFold(code, class)})
 	}
 	for _, class := range posthorn.ErrorClasses() {
-		options = append(options, ui.Option{Value: string(class), Label: attemptResult(class), Selected: class == p.Filter.ErrorClass})
+		options = append(options, ui.Option{Value: string(class), Label: errorClassText(class), Selected: class == p.Filter.ErrorClass})
 	}
 	return options
 }
@@ -134,13 +131,10 @@ func (p DeliveryLogProps) typedCode() string {
 }
 
 func (p DeliveryLogProps) webhookChip() ui.FilterChipProps {
-	chip := ui.FilterChipProps{ID: "f-webhook", Label: "Webhook", ClearURL: p.without(FilterWebhookID), Hidden: len(p.Webhooks) == 0 && p.Filter.WebhookID.IsZero()}
-	for _, option := range p.webhookOptions() {
-		if option.Selected && option.Value != "" {
-			chip.Value = option.Label
-		}
+	return ui.FilterChipProps{
+		ID: "f-webhook", Label: "Webhook", Value: chosenLabel(p.webhookOptions()), ClearURL: p.without(FilterWebhookID),
+		Hidden: len(p.Webhooks) == 0 && p.Filter.WebhookID.IsZero(),
 	}
-	return chip
 }
 
 func (p DeliveryLogProps) webhookOptions() []ui.Option {
@@ -162,29 +156,14 @@ func (p DeliveryLogProps) webhookOptions() []ui.Option {
 }
 
 func (p DeliveryLogProps) applicationChip() ui.FilterChipProps {
-	chip := ui.FilterChipProps{
-		ID: "f-application", Label: "Application", ClearURL: p.without(FilterApplicationID), Hidden: len(p.Applications) == 0 && p.Filter.Application == "",
+	return ui.FilterChipProps{
+		ID: "f-application", Label: "Application", Value: chosenLabel(p.applicationOptions()), ClearURL: p.without(FilterApplicationID),
+		Hidden: len(p.Applications) == 0 && p.Filter.Application == "",
 	}
-	for _, option := range p.applicationOptions() {
-		if option.Selected && option.Value != "" {
-			chip.Value = option.Label
-		}
-	}
-	return chip
 }
 
 func (p DeliveryLogProps) applicationOptions() []ui.Option {
-	options := []ui.Option{{Label: "Any application", Selected: p.Filter.Application == ""}}
-	known := p.Filter.Application == ""
-	for _, a := range p.Applications {
-		option := ui.Option{Value: a.ID.String(), Label: a.Name, Selected: p.Filter.Application == a.ID.String() || p.Filter.Application != "" && p.Filter.Application == a.ExternalID}
-		known = known || option.Selected
-		options = append(options, option)
-	}
-	if !known {
-		options = append(options, ui.Option{Value: p.Filter.Application, Label: p.Filter.Application, Selected: true})
-	}
-	return options
+	return applicationOptions(p.Applications, p.Filter.Application)
 }
 
 // durations are the latencies that the form offers, in milliseconds.
@@ -264,42 +243,27 @@ func (p DeliveryLogProps) testOptions() []ui.Option {
 	return options
 }
 
-func (p DeliveryLogProps) timeChip() ui.FilterChipProps {
-	return ui.FilterChipProps{ID: "f-time", Label: "Time", Value: p.feed().timeWords(), Icon: ui.IconCalendar, ClearURL: p.without(FilterRange, FilterFrom, FilterTo)}
+func (p DeliveryLogProps) time() timeFilter {
+	return timeFilter{values: p.Values, from: p.Filter.From, to: p.Filter.To, location: p.Location, now: p.Now}
 }
 
-// feed has the filters of time, which are those of the feed of activity.
-func (p DeliveryLogProps) feed() FeedProps {
-	return FeedProps{
-		Filter: posthorn.ActivityFilter{From: p.Filter.From, To: p.Filter.To}, Values: p.Values, Location: p.Location, Now: p.Now, Faults: p.Faults,
-	}
+func (p DeliveryLogProps) timeChip() ui.FilterChipProps {
+	return p.time().chip(p.without(FilterRange, FilterFrom, FilterTo))
 }
 
 // filterWords names all filters in words: "“order 7”; not delivered; response 5xx".
 func (p DeliveryLogProps) filterWords() string {
-	var words []string
-	if p.Filter.Text != "" {
-		words = append(words, "“"+p.Filter.Text+"”")
-	}
+	var further []string
 	if segment := p.segment(); segment != segmentAll && segment != "" {
-		words = append(words, strings.ToLower(segment))
+		further = append(further, strings.ToLower(segment))
 	}
 	if !p.Filter.EventID.IsZero() {
-		words = append(words, "event "+p.Filter.EventID.String())
+		further = append(further, "event "+p.Filter.EventID.String())
 	}
 	if !p.Filter.DeliveryID.IsZero() {
-		words = append(words, "delivery "+p.Filter.DeliveryID.String())
+		further = append(further, "delivery "+p.Filter.DeliveryID.String())
 	}
-	for _, chip := range p.chips() {
-		switch {
-		case chip.Value == "":
-		case chip.ID == p.timeChip().ID:
-			words = append(words, chip.Value)
-		default:
-			words = append(words, strings.ToLower(chip.Label)+" "+chip.Value)
-		}
-	}
-	return strings.Join(words, "; ")
+	return filterSentence(p.Filter.Text, further, p.chips(), timeChip)
 }
 
 // noMatch says why nothing is listed, and how old the newest delivery is that the filters hide.
@@ -309,13 +273,4 @@ func (p DeliveryLogProps) noMatch() string {
 		text += " The newest delivery of all was made " + ui.Relative(p.Newest.Time(), p.Now) + "."
 	}
 	return text
-}
-
-// faultWords says what is wrong with each filter.
-func (p DeliveryLogProps) faultWords() []string {
-	words := make([]string, 0, len(p.Faults))
-	for _, name := range slices.Sorted(maps.Keys(p.Faults)) {
-		words = append(words, upperFirst(name)+" "+strings.TrimSuffix(p.Faults[name], ".")+".")
-	}
-	return words
 }

@@ -119,16 +119,6 @@ func deliveryRow(id posthorn.DeliveryID, part string) string {
 	return "row-" + id.String() + "-" + part
 }
 
-// in is a moment on the reader's clock.
-func (p DeliveryLogProps) in(t time.Time) time.Time {
-	if p.Location == nil {
-		return t.UTC()
-	}
-	return t.In(p.Location)
-}
-
-func (p DeliveryLogProps) zone() string { return p.in(p.Now).Format("MST") }
-
 func (p DeliveryLogProps) columns() []ui.Column {
 	columns := []ui.Column{{Label: "Status"}, {Label: "Event type"}}
 	if p.Webhook == nil {
@@ -139,20 +129,12 @@ func (p DeliveryLogProps) columns() []ui.Column {
 		ui.Column{Label: "Attempts", Class: "max-lg:hidden", Number: true},
 		ui.Column{Label: "Duration", Class: "max-lg:hidden", Number: true},
 		ui.Column{Label: "Delivery", Class: "max-xl:hidden"},
-		ui.Column{Label: "Time, " + p.zone(), Class: "max-sm:hidden", Number: true},
+		ui.Column{Label: "Time, " + zoneName(p.Now, p.Location), Class: "max-sm:hidden", Number: true},
 	)
 }
 
 // total is how many deliveries the filters let through, "2,000+" when not all were counted.
-func (p DeliveryLogProps) total() string { return countText(p.Count) }
-
-func countText(n posthorn.DeliveryCount) string {
-	text := ui.Count(int64(n.Count))
-	if n.Capped {
-		text += "+"
-	}
-	return text
-}
+func (p DeliveryLogProps) total() string { return countText(int64(p.Count.Count), p.Count.Capped) }
 
 // totalWord follows total.
 func (p DeliveryLogProps) totalWord() string {
@@ -203,19 +185,15 @@ func (p DeliveryLogProps) position() string {
 
 // reached is the time to which the log was searched.
 func (p DeliveryLogProps) reached() string {
-	return p.in(p.Page.Reached.Time()).Format("2 Jan 2006, 15:04:05")
+	return zoned(p.Page.Reached.Time(), p.Location).Format("2 Jan 2006, 15:04:05")
 }
 
 // text counts what is new.
 func (p DeliveryLogNewsProps) text() string {
-	switch {
-	case p.News.Count == 0:
+	if p.News.Count == 0 {
 		return ""
-	case p.News.Count == 1 && !p.News.Capped:
-		return "1 new delivery"
-	default:
-		return countText(p.News) + " new deliveries"
 	}
+	return counted(int64(p.News.Count), p.News.Capped, "new delivery", "new deliveries")
 }
 
 func (p DeliveryLogNewsProps) url() string {

@@ -81,7 +81,7 @@ func deliveryResponse(p DeliveryProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = deliveryBodyBlock("response-body", "Body", "Response body", p.responseBody()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = deliveryBodyBlock("response-body", "Body", "Response body", responseBody(p.attempt())).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -202,7 +202,7 @@ func deliveryRequest(p DeliveryProps, title string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = deliveryBodyBlock("request-body", "Body", "Request body", p.requestBody()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = deliveryBodyBlock("request-body", "Body", "Request body", requestBody(p.entry())).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -443,7 +443,7 @@ func deliveryBodyBlock(id, title, label string, body deliveryBody) templ.Compone
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = body.code().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = highlighted(body.raw).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -3,7 +3,6 @@ package pages
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
@@ -22,8 +21,6 @@ const (
 	shownBody = 64 << 10
 	// shownSigned is how much of the body is shown again as part of what is signed, in bytes.
 	shownSigned = 2 << 10
-	// codeDepth is how deeply nested a document may be to be laid out: deeper ones would be mostly indentation.
-	codeDepth = 40
 )
 
 // deliveryBody is a body ready to be shown.
@@ -52,22 +49,6 @@ func bodyOf(raw []byte, contentType string, cut bool) deliveryBody {
 		return deliveryBody{note: "Binary, " + ui.Bytes(len(raw)) + ", " + kind}
 	}
 	return deliveryBody{raw: text, text: true}
-}
-
-// code is the text of a body: JSON laid out and coloured, anything else as it is.
-func (b deliveryBody) code() templ.Component {
-	if layable(b.raw) {
-		return highlighted(b.raw)
-	}
-	return plainText(string(b.raw))
-}
-
-// plainText writes a text where white space counts, which templates would add to.
-func plainText(text string) templ.Component {
-	return templ.ComponentFunc(func(_ context.Context, out io.Writer) error {
-		_, err := io.WriteString(out, templ.EscapeString(text))
-		return err
-	})
 }
 
 // headerText writes headers one a line, with those named as hidden whose values are secrets.
@@ -106,31 +87,10 @@ func isText(raw []byte) bool {
 	return utf8.Valid(raw) && !bytes.ContainsFunc(raw, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f })
 }
 
-// layable reports whether a document is JSON that is laid out well.
-func layable(raw []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > codeDepth {
-				return false
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return json.Valid(raw)
-}
-
 func (p DeliveryProps) attempt() *posthorn.Attempt { return p.Delivery.Attempt }
 
-func (p DeliveryProps) responseBody() deliveryBody {
-	a := p.attempt()
+// responseBody is what was kept of the answer to an attempt.
+func responseBody(a *posthorn.Attempt) deliveryBody {
 	body := bodyOf(a.ResponseBody, headerOf(a.ResponseHeaders, "Content-Type"), a.ResponseTruncated)
 	if body.text && a.ResponseTruncated {
 		body.note = "Cut after " + ui.Bytes(len(a.ResponseBody)) + "."
@@ -148,8 +108,8 @@ func (p DeliveryProps) responseSize() string {
 }
 
 // requestBody is what was sent; it is shown in part where it is large.
-func (p DeliveryProps) requestBody() deliveryBody {
-	raw := p.entry().Body()
+func requestBody(e *posthorn.LogEntry) deliveryBody {
+	raw := e.Body()
 	if raw == nil {
 		return deliveryBody{note: "The event is past the retention, and the body with it."}
 	}
@@ -198,7 +158,7 @@ func (p DeliveryProps) timings() []timing {
 	add := func(label string, d time.Duration) {
 		row := timing{label: label, text: "–"}
 		if d > 0 {
-			row.text, row.width = took3(d), barWidth(d, a.Total)
+			row.text, row.width = tookFinely(d), barWidth(d, a.Total)
 			row.x = strconv.FormatFloat(min(100*float64(at)/float64(a.Total), 98.5), 'f', 2, 64)
 		}
 		at += d
@@ -211,20 +171,7 @@ func (p DeliveryProps) timings() []timing {
 	if a.StatusCode != 0 {
 		add("Body", max(a.Total-at, 0))
 	}
-	return append(rows, timing{label: "Total", text: took3(a.Total), x: "0", width: "100", total: true})
-}
-
-// took3 writes a short duration more finely than took: "0.42 ms", "12.4 ms".
-func took3(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	switch {
-	case ms < 10:
-		return strconv.FormatFloat(ms, 'f', 2, 64) + " ms"
-	case ms < 100:
-		return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
-	default:
-		return took(d)
-	}
+	return append(rows, timing{label: "Total", text: tookFinely(a.Total), x: "0", width: "100", total: true})
 }
 
 // timingsNote explains phases that are missing.

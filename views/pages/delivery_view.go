@@ -77,6 +77,18 @@ func (p DeliveryProps) newsURL() string {
 	return path.With(path.DeliveryNews(p.id()), values)
 }
 
+// live are the addresses with which the script keeps the page up to date. It hears when something becomes of the delivery, and asks
+// all the same while there is more to come: what was said may have got lost.
+func (p DeliveryProps) live() templ.Attributes {
+	attrs := templ.Attributes{
+		"data-stream": path.DeliveryLogStream, "data-watch": p.id(), "hx-get": p.newsURL(), "hx-trigger": "changed", "hx-swap": "none",
+	}
+	if p.pending() {
+		attrs["data-poll"], attrs["hx-trigger"] = true, "changed, "+p.poll()
+	}
+	return attrs
+}
+
 // poll is how often to ask.
 func (p DeliveryProps) poll() string {
 	if e := p.entry(); e.InHand || e.NextAttemptAt.Before(p.Now.Add(pollSoonWithin)) {
@@ -184,34 +196,6 @@ func barWidth(part, whole time.Duration) string {
 	return strconv.FormatFloat(percent, 'f', 2, 64)
 }
 
-// attemptResult says in a word or two what an attempt came to that has no status, or failed in spite of it.
-func attemptResult(class posthorn.ErrorClass) string {
-	switch class {
-	case posthorn.ErrorTimeout:
-		return "Timed out"
-	case posthorn.ErrorRefused:
-		return "Connection refused"
-	case posthorn.ErrorReset:
-		return "Connection closed"
-	case posthorn.ErrorUnreachable:
-		return "Unreachable"
-	case posthorn.ErrorDNS:
-		return "Name not found"
-	case posthorn.ErrorTLS:
-		return "TLS failed"
-	case posthorn.ErrorBlocked:
-		return "Address not allowed"
-	case posthorn.ErrorRedirect:
-		return "Redirected"
-	case posthorn.ErrorTooLarge:
-		return "Headers too large"
-	case posthorn.ErrorProtocol:
-		return "Not HTTP"
-	case posthorn.ErrorNone:
-	}
-	return "No answer"
-}
-
 // attemptsMade says how many attempts there were, of how many.
 func (p DeliveryProps) attemptsMade() string {
 	made := p.entry().Attempts
@@ -256,33 +240,6 @@ func (p DeliveryProps) givesUp() string {
 		return "Gives up about " + p.clock(at)
 	}
 	return ""
-}
-
-// spanText writes how long something is: "8 s", "10 min", "2 h", "3 d".
-func spanText(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0 s"
-	case d < 2*time.Minute:
-		return strconv.Itoa(int(d.Round(time.Second).Seconds())) + " s"
-	case d < 2*time.Hour:
-		return strconv.Itoa(int(d.Round(time.Minute).Minutes())) + " min"
-	case d < 48*time.Hour:
-		return strconv.Itoa(int(d.Round(time.Hour).Hours())) + " h"
-	default:
-		return strconv.Itoa(int(d.Hours()/24)) + " d"
-	}
-}
-
-// took writes a duration as figures do: "219 ms", "10.00 s".
-func took(d time.Duration) string {
-	switch {
-	case d < time.Millisecond:
-		return "< 1 ms"
-	case d >= time.Second:
-		return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + " s"
-	}
-	return strconv.FormatInt(d.Round(time.Millisecond).Milliseconds(), 10) + " ms"
 }
 
 // replayLabel is what sending again is called.

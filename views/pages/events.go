@@ -44,8 +44,21 @@ type EventListProps struct {
 	// Types is the event catalogue.
 	Types        []posthorn.EventType
 	Applications []posthorn.Application
-	Location     *time.Location
-	Now          time.Time
+	// FirstPage says that the list begins with the newest event, so that new ones may be put on top.
+	FirstPage bool
+	// Newest is the newest event of all, zero while there is none.
+	Newest posthorn.EventID
+	// Fresh marks the events above it as new; zero marks none.
+	Fresh    posthorn.EventID
+	Location *time.Location
+	Now      time.Time
+}
+
+// EventNewsProps is the link that counts new events.
+type EventNewsProps struct {
+	News posthorn.Estimate
+	// Values are the filters of the list that the link leads to the top of.
+	Values url.Values
 }
 
 // EventProps is one event with what became of it.
@@ -85,6 +98,8 @@ type WebhookTestProps struct {
 	Faults map[string]string
 	// Result is the test that was just sent, or that the address names, nil for none.
 	Result *posthorn.LogEntry
+	// Failed counts the deliveries of the webhook that failed and can be sent again, where the result is a success.
+	Failed posthorn.Estimate
 	// Earlier are the newest tests.
 	Earlier []posthorn.LogEntry
 	FormKey string

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -22,6 +21,9 @@ const (
 	eventCursor = "cursor"
 )
 
+// eventTestChip is the id of the filter of tests.
+const eventTestChip = "f-test"
+
 // Attributes of the form's own requests, as those of the feed.
 var (
 	eventFilterAttrs = templ.Attributes{
@@ -40,6 +42,9 @@ func eventTabs(current string) ui.TabsProps {
 		{Label: "Events", URL: path.Events, Key: "1"},
 		{Label: "Catalogue", URL: path.EventCatalogue, Key: "2"},
 	}}
+	for i, kind := range posthorn.ResourceKinds() {
+		tabs.Items = append(tabs.Items, ui.Tab{Label: ResourcesTitle(kind), URL: path.Resources(kind.Plural()), Key: strconv.Itoa(i + 3)})
+	}
 	for i := range tabs.Items {
 		tabs.Items[i].Current = tabs.Items[i].Label == current
 	}
@@ -54,10 +59,6 @@ func (p EventListProps) without(names ...string) string {
 	}
 	return path.With(path.Events, values)
 }
-
-func (p EventListProps) in(t time.Time) time.Time { return zoned(t, p.Location) }
-
-func (p EventListProps) zone() string { return p.in(p.Now).Format("MST") }
 
 func (p EventListProps) typeChip() ui.FilterChipProps {
 	value := strings.Join(p.Filter.Types, ", ")
@@ -84,30 +85,14 @@ func (p EventListProps) typeOptions() []ui.Option {
 }
 
 func (p EventListProps) applicationChip() ui.FilterChipProps {
-	chip := ui.FilterChipProps{
-		ID: "f-application", Label: "Application", ClearURL: p.without(posthorn.FieldApplicationID),
+	return ui.FilterChipProps{
+		ID: "f-application", Label: "Application", Value: chosenLabel(p.applicationOptions()), ClearURL: p.without(posthorn.FieldApplicationID),
 		Hidden: len(p.Applications) == 0 && p.Filter.Application == "",
 	}
-	for _, option := range p.applicationOptions() {
-		if option.Selected && option.Value != "" {
-			chip.Value = option.Label
-		}
-	}
-	return chip
 }
 
 func (p EventListProps) applicationOptions() []ui.Option {
-	options := []ui.Option{{Label: "Any application", Selected: p.Filter.Application == ""}}
-	known := p.Filter.Application == ""
-	for _, app := range p.Applications {
-		chosen := p.Filter.Application == app.ID.String() || app.ExternalID != "" && p.Filter.Application == app.ExternalID
-		known = known || chosen
-		options = append(options, ui.Option{Value: app.ID.String(), Label: app.Name, Selected: chosen})
-	}
-	if !known {
-		options = append(options, ui.Option{Value: p.Filter.Application, Label: p.Filter.Application, Selected: true})
-	}
-	return options
+	return applicationOptions(p.Applications, p.Filter.Application)
 }
 
 // eventTestLabels say what becomes of tests in the list, by the value of the filter.
@@ -122,26 +107,15 @@ func (p EventListProps) testOptions() []ui.Option {
 }
 
 func (p EventListProps) testChip() ui.FilterChipProps {
-	chip := ui.FilterChipProps{ID: "f-test", Label: "Tests", ClearURL: p.without(eventTest)}
-	for _, option := range p.testOptions() {
-		if option.Selected && option.Value != "" {
-			chip.Value = strings.ToLower(option.Label)
-		}
-	}
-	return chip
+	return ui.FilterChipProps{ID: eventTestChip, Label: "Tests", Value: strings.ToLower(chosenLabel(p.testOptions())), ClearURL: p.without(eventTest)}
 }
 
-// period is the part of the feed's form that is about time, which is the same here.
-func (p EventListProps) period() FeedProps {
-	return FeedProps{
-		Values: p.Values, Filter: posthorn.ActivityFilter{From: p.Filter.From, To: p.Filter.To}, Location: p.Location, Now: p.Now,
-	}
+func (p EventListProps) time() timeFilter {
+	return timeFilter{values: p.Values, from: p.Filter.From, to: p.Filter.To, location: p.Location, now: p.Now}
 }
 
 func (p EventListProps) timeChip() ui.FilterChipProps {
-	chip := p.period().timeChip()
-	chip.ClearURL = p.without(FilterRange, FilterFrom, FilterTo)
-	return chip
+	return p.time().chip(p.without(FilterRange, FilterFrom, FilterTo))
 }
 
 // chips are the filters that the form shows.
@@ -154,27 +128,11 @@ func (p EventListProps) filtered() bool { return p.filterWords() != "" }
 
 // filterWords names all filters in words.
 func (p EventListProps) filterWords() string {
-	var words []string
-	if p.Filter.Text != "" {
-		words = append(words, "“"+p.Filter.Text+"”")
-	}
-	for _, chip := range p.chips() {
-		switch {
-		case chip.Value == "":
-		case chip.ID == p.timeChip().ID, chip.ID == p.testChip().ID:
-			words = append(words, chip.Value)
-		default:
-			words = append(words, strings.ToLower(chip.Label)+" "+chip.Value)
-		}
-	}
-	return strings.Join(words, "; ")
+	return filterSentence(p.Filter.Text, nil, p.chips(), timeChip, eventTestChip)
 }
 
-// faultWords says what is wrong with each filter.
-func (p EventListProps) faultWords() []string { return FeedProps{Faults: p.Faults}.faultWords() }
-
 func (p EventListProps) columns() []ui.Column {
-	columns := []ui.Column{{Label: "Time, " + p.zone(), Class: "max-sm:hidden"}, {Label: "Event", Class: "max-sm:!pl-4"}}
+	columns := []ui.Column{{Label: "Time, " + zoneName(p.Now, p.Location), Class: "max-sm:hidden"}, {Label: "Event", Class: "max-sm:!pl-4"}}
 	if len(p.Applications) > 0 {
 		columns = append(columns, ui.Column{Label: "Application", Class: "max-lg:hidden"})
 	}
@@ -200,6 +158,20 @@ func (p EventListProps) pager() ui.PagerProps {
 	return pager
 }
 
+// summary says what is listed above the list.
+func (p EventListProps) summary() string {
+	switch {
+	case p.Page.PrevCursor != "" || p.Page.NextCursor != "":
+		return plural(len(p.Page.Events), "event") + " on this page"
+	case len(p.Page.Events) > 0:
+		return plural(len(p.Page.Events), "event")
+	case p.filtered():
+		return "No events match"
+	default:
+		return "No events"
+	}
+}
+
 // position says which part of the list is shown. All of it is never counted.
 func (p EventListProps) position() string {
 	shown := plural(len(p.Page.Events), "event")
@@ -220,20 +192,10 @@ func eventLine(e *posthorn.Event) string { return shortened(string(compactJSON(s
 
 // reachBadge is what became of an event at a webhook, with its icon and word.
 func reachBadge(d *posthorn.Delivery) ui.BadgeProps {
-	switch {
-	case d == nil:
+	if d == nil {
 		return ui.BadgeProps{Icon: ui.IconSlash, Label: "Not sent"}
-	case d.State == posthorn.DeliverySucceeded:
-		return ui.BadgeProps{Tone: ui.Success, Icon: ui.IconCheckCircle, Label: "Delivered"}
-	case d.State == posthorn.DeliveryFailed:
-		return ui.BadgeProps{Tone: ui.Critical, Icon: ui.IconXCircle, Label: "Failed"}
-	case d.State == posthorn.DeliveryCancelled:
-		return ui.BadgeProps{Icon: ui.IconSlash, Label: "Cancelled"}
-	case d.Attempts > 0:
-		return ui.BadgeProps{Tone: ui.Warning, Icon: ui.IconRetry, Label: "Retrying"}
-	default:
-		return ui.BadgeProps{Icon: ui.IconClock, Label: "Pending"}
 	}
+	return standingBadge(d.State, d.Attempts, false)
 }
 
 // url is this page.
@@ -279,7 +241,7 @@ func (p EventProps) reason(r *posthorn.EventReach) string {
 	switch {
 	case d == nil || words != "":
 	case d.State == posthorn.DeliverySucceeded && r.StatusCode != 0:
-		words = strings.TrimSpace("Answered with " + strconv.Itoa(r.StatusCode) + " " + http.StatusText(r.StatusCode))
+		words = strings.TrimSpace("Answered with " + strconv.Itoa(r.StatusCode) + " " + posthorn.StatusPhrase(r.StatusCode))
 		if d.Attempts > 1 {
 			words += " at attempt " + strconv.Itoa(d.Attempts)
 		}

@@ -112,40 +112,15 @@ func attemptCount(n int64) string {
 
 // waiting is the number of pending deliveries.
 func (s stretch) waiting(w *posthorn.WaitingDeliveries) ui.StatProps {
-	stat := ui.StatProps{Label: "Waiting", Value: ui.Count(w.Total), Note: "Nothing is pending"}
+	stat := ui.StatProps{Label: "Waiting", Value: countText(w.Total, w.More), Note: "Nothing is pending"}
 	if w.Total == 0 {
 		return stat
 	}
-	if w.More {
-		stat.Value += "+"
-	}
-	stat.Note = "Oldest " + spanWords(s.now.Sub(w.Oldest))
+	stat.Note = "Oldest " + ageText(s.now.Sub(w.Oldest))
 	if !w.Next.IsZero() {
 		stat.Note += " · next at " + s.clock(w.Next)
 	}
 	return stat
-}
-
-// spanWords writes a span of time: "12 s", "1 h 12 min", "3 d 4 h".
-func spanWords(d time.Duration) string {
-	n := func(of, unit time.Duration, word string) string { return strconv.FormatInt(int64(of/unit), 10) + word }
-	two := func(unit, part time.Duration, words, parts string) string {
-		text := n(d, unit, words)
-		if rest := d % unit; rest >= part {
-			text += " " + n(rest, part, parts)
-		}
-		return text
-	}
-	switch {
-	case d < time.Minute:
-		return n(max(d, 0), time.Second, " s")
-	case d < time.Hour:
-		return n(d, time.Minute, " min")
-	case d < day:
-		return two(time.Hour, time.Minute, " h", " min")
-	default:
-		return two(day, time.Hour, " d", " h")
-	}
 }
 
 // answerText names an answer: "Service Unavailable" beside its status, "Timed out" by itself.
@@ -153,7 +128,7 @@ func answerText(a posthorn.Answer) string {
 	if status := a.Status(); status != 0 {
 		return posthorn.StatusPhrase(status)
 	}
-	return errorWords[posthorn.ErrorClass(a)]
+	return errorClassText(posthorn.ErrorClass(a))
 }
 
 // lastFault says what an attempt got, within a sentence: ", last with 503 Service Unavailable", ", last: timed out".
@@ -218,12 +193,15 @@ func (p OverviewProps) attentions() []attention {
 		}
 	}
 	if more := o.Failing - failing; more > 0 {
-		list = append(list, attention{tone: ui.Critical, icon: ui.IconAlert, fact: others(more, "is", "are") + " failing.", action: "All webhooks", actionURL: path.Webhooks})
+		list = append(list, attention{
+			tone: ui.Critical, icon: ui.IconAlert, fact: others(more, "is", "are") + " failing.", action: "View failing",
+			actionURL: path.With(path.Webhooks, url.Values{FilterState: {string(posthorn.StandingFailing)}}),
+		})
 	}
 	if more := o.States[posthorn.WebhookDisabled] - disabled; more > 0 {
 		list = append(list, attention{
 			tone: ui.Critical, icon: ui.IconPauseCircle, fact: others(more, "is", "are") + " disabled.", action: "View disabled",
-			actionURL: path.With(path.Webhooks, url.Values{FilterState: {string(posthorn.WebhookDisabled)}}),
+			actionURL: path.With(path.Webhooks, url.Values{FilterState: {string(posthorn.StandingDisabled)}}),
 		})
 	}
 	return append(list, p.lesserAttentions()...)
@@ -318,10 +296,13 @@ func attentionTile(t ui.Tone) string {
 	return "tile-warning"
 }
 
+// failingBadge is that of an active webhook that fails.
+var failingBadge = ui.BadgeProps{Tone: ui.Critical, Icon: ui.IconAlert, Label: "Failing"}
+
 // fareBadge is the state of a webhook, and that it fails.
 func fareBadge(state posthorn.WebhookState, h *posthorn.EndpointHealth, now time.Time) ui.BadgeProps {
 	if state == posthorn.WebhookActive && h.Failing(now) {
-		return ui.BadgeProps{Tone: ui.Critical, Icon: ui.IconAlert, Label: "Failing"}
+		return failingBadge
 	}
 	if state == posthorn.WebhookActive && h.Throttled(now) {
 		return ui.BadgeProps{Tone: ui.Warning, Icon: ui.IconClock, Label: "Throttled"}

@@ -83,7 +83,7 @@ func TestOverviewBeginsWithWhatNeedsDoing(t *testing.T) {
 		{"Ledger sync is failing. Every attempt has failed since 10:12, 128 so far, last with 503 Service Unavailable. View failures", path.WebhookLog(ledger.ID.String()) + "?range=24h&status=error"},
 		{"Case management is failing. 10 of 100 attempts failed in the last hour, last reason: Timed out. View failures", path.WebhookLog(poor.ID.String()) + "?range=24h&status=error"},
 		{"Old bridge is disabled: nothing is sent. The endpoint answered 410 Gone, since 18 Nov, 14:37. Review", path.Webhook(gone.ID.String())},
-		{"2 more webhooks are failing. All webhooks", path.Webhooks},
+		{"2 more webhooks are failing. View failing", path.Webhooks + "?status=failing"},
 		{"1 more webhook is disabled. View disabled", path.Webhooks + "?status=disabled"},
 		{"12 deliveries have failed for good. They are not tried again by themselves. Review", path.Attention},
 		{"Slack alerts bridge : the old signing secret stops working at 19:37. It signs until then, too. Review", path.WebhookSettings(poor.ID.String())},
@@ -121,7 +121,7 @@ func TestSpansAreWrittenInTwoUnits(t *testing.T) {
 		-time.Second: "0 s", 12 * time.Second: "12 s", 90 * time.Second: "1 min", time.Hour: "1 h", 72 * time.Minute: "1 h 12 min",
 		76 * time.Hour: "3 d 4 h", 48*time.Hour + time.Minute: "2 d",
 	} {
-		if got := spanWords(d); got != want {
+		if got := ageText(d); got != want {
 			t.Errorf("%s is %q, want %q", d, got, want)
 		}
 	}
@@ -155,9 +155,9 @@ func TestTheHealthOfAWebhookIsASentenceWithWhatFollows(t *testing.T) {
 			"It is throttled until 14:38:30. Posthorn probes it",
 		},
 		"about to be disabled": {posthorn.EndpointHealth{FailingSince: feedNow.Add(-posthorn.DisableAfter)}, "The next failure disables the webhook."},
-		"poor":                 {posthorn.EndpointHealth{Recent: posthorn.AttemptCounts{Delivered: 90, Failed: 10}, LastFault: "refused"}, "10 of 100 attempts failed in the last hour, last reason: " + errorWords[posthorn.ErrorRefused] + "."},
+		"poor":                 {posthorn.EndpointHealth{Recent: posthorn.AttemptCounts{Delivered: 90, Failed: 10}, LastFault: "refused"}, "10 of 100 attempts failed in the last hour, last reason: " + errorClassText(posthorn.ErrorRefused) + "."},
 		"throttled":            {posthorn.EndpointHealth{ThrottledUntil: feedNow.Add(time.Minute), LastFault: "429"}, "Throttled until 14:38:30, last with 429 Too Many Requests."},
-		"one failure":          {posthorn.EndpointHealth{FailingSince: feedNow.Add(-time.Minute), LastFault: "dns"}, "The latest attempt failed, last reason: " + errorWords[posthorn.ErrorDNS] + "."},
+		"one failure":          {posthorn.EndpointHealth{FailingSince: feedNow.Add(-time.Minute), LastFault: "dns"}, "The latest attempt failed, last reason: " + errorClassText(posthorn.ErrorDNS) + "."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -123,9 +123,9 @@ func recordDeliveries(events []posthorn.CausedEvent) templ.Component {
 								return templ_7745c5c3_Err
 							}
 							var templ_7745c5c3_Var6 string
-							templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(attemptResult(d.ErrorClass))
+							templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(errorClassText(d.ErrorClass))
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/record_deliveries.templ`, Line: 28, Col: 67}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/record_deliveries.templ`, Line: 28, Col: 68}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 							if templ_7745c5c3_Err != nil {

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -63,7 +62,7 @@ func (p RecordProps) score() (score float64, ok bool) {
 }
 
 // statusText names a status code: "OK", "Service Unavailable".
-func (p RecordProps) statusText() string { return http.StatusText(p.Record.StatusCode) }
+func (p RecordProps) statusText() string { return posthorn.StatusPhrase(p.Record.StatusCode) }
 
 // recordFact is one line of the details.
 type recordFact struct {

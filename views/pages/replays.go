@@ -1,8 +1,6 @@
 package pages
 
 import (
-	"cmp"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,33 +76,12 @@ type AttentionProps struct {
 
 // estimated is a count, "129", or one that stopped, "2,000+".
 func estimated(e posthorn.Estimate) string {
-	text := ui.Count(int64(e.N))
-	if e.More {
-		text += "+"
-	}
-	return text
+	return countText(int64(e.N), e.More)
 }
 
 // deliveriesWord counts deliveries: "1 delivery", "2,000+ deliveries".
 func deliveriesWord(e posthorn.Estimate) string {
-	if e.N == 1 && !e.More {
-		return "1 delivery"
-	}
-	return estimated(e) + " deliveries"
-}
-
-// roughly is about how long something takes: "13 seconds", "2 minutes", "3 hours".
-func roughly(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return "1 second"
-	case d < 2*time.Minute:
-		return plural(int((d + time.Second - 1).Seconds()), "second")
-	case d < 2*time.Hour:
-		return plural(int(d.Minutes()), "minute")
-	default:
-		return plural(int(d.Hours()), "hour")
-	}
+	return counted(int64(e.N), e.More, "delivery", "deliveries")
 }
 
 // perSecond is a rate in words.
@@ -194,7 +171,7 @@ func takes(e posthorn.Estimate, rate string) string {
 	if e.More {
 		words = "at least "
 	}
-	return words + roughly(time.Duration(e.N)*time.Second/time.Duration(n))
+	return words + spanText(max(time.Duration(e.N)*time.Second/time.Duration(n), time.Second))
 }
 
 // replayBadge is the state of a replay with its icon and word.
@@ -241,12 +218,12 @@ func donePercent(r *posthorn.Replay) int {
 
 // progressWords is "48 of 129 queued".
 func progressWords(r *posthorn.Replay) string {
-	if r.Ended() {
+	if r.State == posthorn.ReplayFinished {
 		return deliveriesWord(posthorn.Estimate{N: r.Done}) + " queued"
 	}
 	total := estimated(r.Total)
 	if r.Total.N == 0 && r.Total.More {
-		return ui.Count(int64(r.Done)) + " queued so far"
+		return deliveriesWord(posthorn.Estimate{N: r.Done}) + " queued so far"
 	}
 	return ui.Count(int64(r.Done)) + " of " + total + " queued"
 }
@@ -261,7 +238,7 @@ func leftWords(r *posthorn.Replay) string {
 	case left == 0:
 		return "Nearly done"
 	default:
-		return "About " + roughly(left)
+		return "About " + spanText(max(left, time.Second))
 	}
 }
 
@@ -326,17 +303,12 @@ func (p AttentionProps) columns() []ui.Column {
 	}
 }
 
-// errorWords are the classes of errors in words.
-var errorWords = map[posthorn.ErrorClass]string{
-	posthorn.ErrorDNS: "The name was not found", posthorn.ErrorRefused: "Connection refused", posthorn.ErrorReset: "Connection broken",
-	posthorn.ErrorUnreachable: "Not reachable", posthorn.ErrorTimeout: "Timed out", posthorn.ErrorTLS: "TLS failed",
-	posthorn.ErrorBlocked: "The address is blocked", posthorn.ErrorRedirect: "Redirects, which are not followed",
-	posthorn.ErrorTooLarge: "The answer is too large", posthorn.ErrorProtocol: "Not understood",
-}
-
 // failureText is the reason of a group beside its status code.
 func failureText(g *posthorn.FailureGroup) string {
-	return cmp.Or(errorWords[g.ErrorClass], http.StatusText(g.StatusCode))
+	if g.ErrorClass != posthorn.ErrorNone {
+		return errorClassText(g.ErrorClass)
+	}
+	return posthorn.StatusPhrase(g.StatusCode)
 }
 
 // groupQuery selects the deliveries of a group in the log.

@@ -1290,10 +1290,7 @@ func backToOverview(p MissedProps) templ.Component {
 
 // missedEvents counts events: "1 event", "2,000+ events".
 func missedEvents(e posthorn.Estimate) string {
-	if e.N == 1 && !e.More {
-		return "1 event"
-	}
-	return estimated(e) + " events"
+	return counted(int64(e.N), e.More, "event", "events")
 }
 
 // missedOffer tells that the webhook missed something while it was not active, and leads to the page that sends it.

@@ -147,7 +147,7 @@ func TestTheListShowsApplicationsWhereThereAreAny(t *testing.T) {
 
 	w := ledger().Webhook.Webhook
 	p := WebhookListProps{
-		List:  posthorn.WebhookList{Webhooks: []posthorn.Webhook{w}, Counts: map[posthorn.WebhookState]int{posthorn.WebhookActive: 1}},
+		List:  posthorn.WebhookList{Webhooks: []posthorn.Webhook{w}, Counts: map[posthorn.WebhookStanding]int{posthorn.StandingActive: 1}},
 		Shown: []posthorn.Webhook{w}, Any: true, Types: posthorn.BuiltInEventTypes(), Location: time.UTC, Now: feedNow,
 	}
 	page := parsed(t, Webhooks(WebhooksProps{Page: ownerPage("Webhooks"), List: p})).Selection

@@ -1,16 +1,11 @@
 package pages
 
 import (
-	"context"
-	"encoding/json"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -110,28 +105,30 @@ func (p WebhookTestProps) verdict() ui.CalloutProps {
 		return ui.CalloutProps{Tone: ui.Warning, Icon: ui.IconAlert, Title: "Not sent", Text: p.Result.Reason, Action: open}
 	case p.Result.State == posthorn.DeliverySucceeded:
 		return ui.CalloutProps{
-			Tone: ui.Success, Icon: ui.IconCheckCircle, Title: "Accepted with " + answerStatus(a.StatusCode) + " in " + tookWords(a.Total), Action: open,
+			Tone: ui.Success, Icon: ui.IconCheckCircle, Title: "Accepted with " + answerStatus(a.StatusCode) + " in " + took(a.Total), Action: open,
 		}
 	case a.StatusCode != 0 && a.ErrorClass == posthorn.ErrorNone:
 		return ui.CalloutProps{
-			Tone: ui.Critical, Icon: ui.IconXCircle, Title: "Refused with " + answerStatus(a.StatusCode) + " in " + tookWords(a.Total), Text: a.Error, Action: open,
+			Tone: ui.Critical, Icon: ui.IconXCircle, Title: "Refused with " + answerStatus(a.StatusCode) + " in " + took(a.Total), Text: a.Error, Action: open,
 		}
 	default:
 		return ui.CalloutProps{Tone: ui.Critical, Icon: ui.IconXCircle, Title: "Not delivered", Text: a.Error, Action: open}
 	}
 }
 
-// answerStatus is a status with its name: "200 OK".
-func answerStatus(code int) string {
-	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
+// offer leads to the question whether to send again what failed, now that the endpoint accepts something.
+func (p WebhookTestProps) offer() ui.CalloutProps {
+	failed := url.Values{FilterWebhookID: {p.Page.Webhook.ID.String()}, FilterStatus: {string(posthorn.StatusError)}}
+	return ui.CalloutProps{
+		Tone: ui.Warning, Icon: ui.IconRetry, Title: counted(int64(p.Failed.N), p.Failed.More, "delivery", "deliveries") + " of this webhook failed before",
+		Text:   "They are not sent again by themselves.",
+		Action: ui.LinkButton(ui.LinkButtonProps{Label: "Replay " + counted(int64(p.Failed.N), p.Failed.More, "failed delivery", "failed deliveries"), URL: path.With(path.DeliveryLogReplay, failed)}),
+	}
 }
 
-// tookWords is a duration as people read it: "143 ms", "2.4 s".
-func tookWords(d time.Duration) string {
-	if d < time.Second {
-		return strconv.FormatInt(max(1, d.Round(time.Millisecond).Milliseconds()), 10) + " ms"
-	}
-	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+// answerStatus is a status with its name: "200 OK".
+func answerStatus(code int) string {
+	return strings.TrimSpace(strconv.Itoa(code) + " " + posthorn.StatusPhrase(code))
 }
 
 // phases are the parts of the time that an attempt took, without those that were not reached.
@@ -142,7 +139,7 @@ func phases(t *posthorn.Timings) string {
 		took time.Duration
 	}{{"DNS", t.DNS}, {"connect", t.Connect}, {"TLS", t.TLS}, {"first byte", t.FirstByte}} {
 		if part.took > 0 {
-			words = append(words, part.name+" "+tookWords(part.took))
+			words = append(words, part.name+" "+took(part.took))
 		}
 	}
 	if len(words) == 0 {
@@ -164,42 +161,14 @@ func (p WebhookTestProps) signature(a *posthorn.Attempt) *posthorn.Header {
 	return nil
 }
 
-// testHeaderLines writes headers line by line, their names in a colour of their own.
-func testHeaderLines(headers []posthorn.Header) templ.Component {
-	return templ.ComponentFunc(func(_ context.Context, out io.Writer) error {
-		var html strings.Builder
-		for _, h := range headers {
-			html.WriteString(`<span class="k">` + templ.EscapeString(h.Name) + `:</span> ` + templ.EscapeString(h.Value))
-			if h.Value == posthorn.HeaderMask {
-				html.WriteString(` (custom, hidden)`)
-			}
-			html.WriteByte('\n')
-		}
-		_, err := io.WriteString(out, html.String())
-		return err
-	})
-}
-
-// bodyText is a body as text, laid out where it is JSON; ok is false for what is no text.
-func bodyText(raw []byte) (text string, ok bool) {
-	if json.Valid(raw) {
-		return EditableJSON(raw), true
-	}
-	return string(raw), utf8.Valid(raw)
-}
-
-// answerOf says what came of an earlier test in a few words, with the status where there is one.
-func answerOf(e *posthorn.LogEntry) (code int, words string) {
-	switch {
-	case e.State == posthorn.DeliveryPending:
-		return 0, "Pending"
-	case e.StatusCode != 0:
-		return e.StatusCode, http.StatusText(e.StatusCode)
-	case e.ErrorClass == posthorn.ErrorTimeout:
-		return 0, "Timed out"
-	case e.State == posthorn.DeliveryCancelled:
-		return 0, "Cancelled"
+// unanswered says in a word or two why an earlier test has no answer.
+func unanswered(e *posthorn.LogEntry) string {
+	switch e.State {
+	case posthorn.DeliveryPending:
+		return "Pending"
+	case posthorn.DeliveryCancelled:
+		return "Cancelled"
 	default:
-		return 0, "No response"
+		return errorClassText(e.ErrorClass)
 	}
 }

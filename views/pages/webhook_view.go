@@ -125,21 +125,29 @@ func (p WebhookListProps) listURL() string {
 	return path.With(path.Webhooks, values)
 }
 
-// states are the links that select by state.
+// states are the links that select by standing.
 func (p WebhookListProps) states() ui.SegmentedLinksProps {
 	links := ui.SegmentedLinksProps{ID: "states", Label: "Status", Fill: true}
-	add := func(label string, state posthorn.WebhookState, count int) {
-		address := path.With(path.Webhooks, with(p.Values, FilterState, string(state)))
+	add := func(label string, standing posthorn.WebhookStanding, count int) {
+		address := path.With(path.Webhooks, with(p.Values, FilterState, string(standing)))
 		links.Items = append(links.Items, ui.SegmentedLink{
-			Label: label, URL: address, Current: p.Filter.State == state, Count: ui.Count(int64(count)),
+			Label: label, URL: address, Current: p.Filter.Standing == standing, Count: ui.Count(int64(count)),
 			Attrs: templ.Attributes{"hx-get": address, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true", "hx-sync": "#" + intoResults + ":replace"},
 		})
 	}
 	add("All", "", p.List.Total())
-	for _, state := range posthorn.WebhookStates() {
-		add(stateBadge(state).Label, state, p.List.Counts[state])
+	for _, standing := range posthorn.WebhookStandings() {
+		add(standingLabel(standing), standing, p.List.Counts[standing])
 	}
 	return links
+}
+
+// standingLabel names a standing as the badges of the list do.
+func standingLabel(s posthorn.WebhookStanding) string {
+	if s == posthorn.StandingFailing {
+		return failingBadge.Label
+	}
+	return stateBadge(posthorn.WebhookState(s)).Label
 }
 
 func (p WebhookListProps) eventChip() ui.FilterChipProps {
@@ -194,11 +202,22 @@ func (p WebhookListProps) applicationName(w *posthorn.Webhook) string {
 	return ""
 }
 
+// fares sums up on phones how a webhook fared on the last day; low is under what is normal. Of one that got nothing it says what it is
+// subscribed to.
+func (p WebhookListProps) fares(w *posthorn.Webhook) (text string, low bool) {
+	stats := p.stats(w.ID)
+	if stats.Total() == 0 {
+		return eventsWords(p.Types, w.Events), false
+	}
+	text, low = successCell(stats)
+	return text + " of " + counted(stats.Total(), false, "attempt", "attempts"), low
+}
+
 // pages says whether the list has more than this page.
 func (p WebhookListProps) pages() bool { return len(p.Shown) < p.selected() }
 
 // selected is how many webhooks the filters select, on every page.
-func (p WebhookListProps) selected() int { return p.List.Selected(p.Filter.State) }
+func (p WebhookListProps) selected() int { return p.List.Selected(p.Filter.Standing) }
 
 func (p WebhookListProps) pager() ui.PagerProps {
 	pager := ui.PagerProps{
@@ -220,8 +239,8 @@ func (p WebhookListProps) noMatch() string {
 	if p.Filter.Text != "" {
 		words = append(words, "“"+p.Filter.Text+"”")
 	}
-	if p.Filter.State != "" {
-		words = append(words, strings.ToLower(stateBadge(p.Filter.State).Label))
+	if p.Filter.Standing != "" {
+		words = append(words, strings.ToLower(standingLabel(p.Filter.Standing)))
 	}
 	if p.Filter.Event != "" {
 		words = append(words, "subscribed to "+p.Filter.Event)

@@ -33,6 +33,10 @@ const (
 	Events = "/events"
 	// EventNew is the form that publishes an event by hand.
 	EventNew = Events + "/new"
+	// EventNews counts the events newer than the first one of the list, for the "3 new events" link.
+	EventNews = Events + "/news"
+	// EventStream is the server-sent stream that says when there are new events.
+	EventStream = Events + "/stream"
 )
 
 // Event is one event with what became of it. The id is the public one, "evt_…".

@@ -176,7 +176,7 @@ type SegmentedLinksProps struct {
 	// Label names the group for screen readers.
 	Label string
 	Items []SegmentedLink
-	// Fill stretches it over the whole width on phones.
+	// Fill stretches it over the whole width on phones, where the counts are for screen readers alone.
 	Fill bool
 	// OOB lets it be replaced by a response that swaps something else.
 	OOB bool
@@ -204,7 +204,7 @@ func SegmentedLinks(p SegmentedLinksProps) templ.Component {
 			templ_7745c5c3_Var9 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var10 = []any{"segmented", templ.KV("max-sm:w-full max-sm:[&>a]:flex-1 max-sm:[&>a]:justify-center max-sm:[&>a]:px-1 max-sm:[&>a]:whitespace-nowrap", p.Fill)}
+		var templ_7745c5c3_Var10 = []any{"segmented", templ.KV("max-sm:w-full max-sm:[&>a]:flex-1 max-sm:[&>a]:justify-center max-sm:[&>a]:px-1 max-sm:[&>a]:whitespace-nowrap max-sm:[&>a>span]:sr-only", p.Fill)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var10...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

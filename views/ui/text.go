@@ -1,8 +1,13 @@
 package ui
 
 import (
+	"context"
+	"io"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // middleTail is how many characters of a cut text stay at its end.
@@ -137,4 +142,24 @@ func Bytes(n int) string {
 	default:
 		return strconv.FormatFloat(float64(n)/1000/1000, 'f', 1, 64) + " MB"
 	}
+}
+
+// withCode writes a sentence that may name things as in code, between backticks. A backtick without another is one.
+func withCode(text string) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, out io.Writer) error {
+		parts := strings.Split(text, "`")
+		if len(parts)%2 == 0 {
+			parts = []string{text}
+		}
+		var html strings.Builder
+		for i, part := range parts {
+			part = templ.EscapeString(part)
+			if i%2 == 1 {
+				part = `<code class="font-mono text-xs">` + part + `</code>`
+			}
+			html.WriteString(part)
+		}
+		_, err := io.WriteString(out, html.String())
+		return err
+	})
 }

@@ -399,3 +399,18 @@ func TestMenuItemsAreLinksOrSubmitButtons(t *testing.T) {
 	attr(t, button, "name", "theme")
 	attr(t, button, "value", "dark")
 }
+
+func TestSentencesNameThingsAsInCode(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"plain <b>":                "plain &lt;b&gt;",
+		"on `webhook-id`.":         `on <code class="font-mono text-xs">webhook-id</code>.`,
+		"`a<b` and `c`":            `<code class="font-mono text-xs">a&lt;b</code> and <code class="font-mono text-xs">c</code>`,
+		"one ` alone, <i> as well": "one ` alone, &lt;i&gt; as well",
+	} {
+		var out strings.Builder
+		if err := withCode(text).Render(t.Context(), &out); err != nil || out.String() != want {
+			t.Errorf("%q is %q, %v, want %q", text, out.String(), err, want)
+		}
+	}
+}
