@@ -143,7 +143,7 @@ func (s *Server) logRequest(c *fiber.Ctx) error {
 		level = slog.LevelDebug
 	}
 	if err != nil {
-		attrs = append(attrs, slog.Any("error", err))
+		attrs = append(attrs, slog.Any("error", loggedError(err)))
 		if c.Response().StatusCode() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}

@@ -15,12 +15,22 @@ import (
 
 // loggedPath is the path of a request as it may be logged: the token of a link is a secret.
 func loggedPath(c *fiber.Ctx) string {
+	p := c.Path()
 	for _, prefix := range []string{path.Join(""), path.Reset("")} {
-		if strings.HasPrefix(c.Path(), prefix) {
+		// A link that was typed in capitals leads nowhere, and is a secret all the same.
+		if len(p) >= len(prefix) && strings.EqualFold(p[:len(prefix)], prefix) {
 			return prefix + "…"
 		}
 	}
-	return c.Path()
+	return p
+}
+
+// loggedError is an error of a request as it may be logged. Fiber's own for an address without a route repeats the path.
+func loggedError(err error) error {
+	if e, ok := errors.AsType[*fiber.Error](err); ok && e.Code == http.StatusNotFound {
+		return fiber.ErrNotFound
+	}
+	return err
 }
 
 // invitationOver says why an invitation cannot be accepted.

@@ -71,9 +71,17 @@ func (d *dayRows) fill(ctx context.Context, pool *pgxpool.Pool, table string, co
 	return nil
 }
 
-// each turns rows into what is copied.
+// each turns rows into what is copied. Ids are handed over as bytes: of their own type pgx makes text, and reads that again.
 func each[T any](rows []T, columns func(*T) []any) pgx.CopyFromSource {
-	return pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) { return columns(&rows[i]), nil })
+	return pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
+		row := columns(&rows[i])
+		for n, value := range row {
+			if id, ok := value.(uuid.UUID); ok {
+				row[n] = [16]byte(id)
+			}
+		}
+		return row, nil
+	})
 }
 
 // orNull is NULL for a zero id.

@@ -108,13 +108,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, i.ID.UUID(), i.TenantID.UUID(), i.
 
 // refuseInvitation is a Conflict where an invitation could not be accepted, or is one too many.
 func refuseInvitation(ctx context.Context, tx pgx.Tx, i *posthorn.MemberInvitation, limit int) error {
-	var user, invited, external bool
+	var user, invited, external, promised bool
 	var open int
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM users WHERE lower(email) = lower($2)),
        EXISTS (SELECT FROM users WHERE tenant_id = $1 AND external_id = $3),
-       count(*), coalesce(bool_or(lower(email) = lower($2)), false)
+       count(*), coalesce(bool_or(lower(email) = lower($2)), false), coalesce(bool_or(external_id = $3), false)
   FROM member_invitations WHERE tenant_id = $1 AND `+memberInvitationOpen, i.TenantID.UUID(), i.Email, null(i.ExternalID)).
-		Scan(&user, &external, &open, &invited)
+		Scan(&user, &external, &open, &invited, &promised)
 	switch {
 	case err != nil:
 		return err
@@ -124,6 +124,8 @@ func refuseInvitation(ctx context.Context, tx pgx.Tx, i *posthorn.MemberInvitati
 		return posthorn.FieldError(posthorn.Conflict, posthorn.FieldEmail, "has an open invitation already; revoke that one to make a new link")
 	case external:
 		return posthorn.FieldError(posthorn.Conflict, posthorn.FieldExternalID, "already belongs to another user")
+	case promised:
+		return posthorn.FieldError(posthorn.Conflict, posthorn.FieldExternalID, "already belongs to another open invitation")
 	case open >= limit:
 		return posthorn.ErrTooManyMemberInvitations
 	}

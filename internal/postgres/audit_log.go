@@ -127,8 +127,31 @@ func (l *AuditLog) AuditFacets(ctx context.Context, tenant posthorn.TenantID) (o
 	for _, a := range actions {
 		out.Actions = append(out.Actions, posthorn.Action(a))
 	}
-	out.Actors, err = l.jump(ctx, tenant, "actor", "actor_id IS NULL")
+	if out.Actors, err = l.jump(ctx, tenant, "actor", "actor_id IS NULL"); err != nil {
+		return out, translate(err, op)
+	}
+	out.Former, err = l.former(ctx, tenant)
 	return out, translate(err, op)
+}
+
+// formerSQL finds who acted and is no user any more, by the name that they had last.
+const formerSQL = `WITH RECURSIVE v AS (
+  (SELECT actor_id AS id FROM audit_log WHERE tenant_id = $1 AND actor_id IS NOT NULL ORDER BY actor_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT actor_id FROM audit_log WHERE tenant_id = $1 AND actor_id > v.id ORDER BY actor_id LIMIT 1) FROM v WHERE v.id IS NOT NULL)
+SELECT v.id, (SELECT actor FROM audit_log WHERE tenant_id = $1 AND actor_id = v.id ORDER BY id DESC LIMIT 1) AS name
+  FROM v WHERE v.id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = v.id) ORDER BY 2, 1 LIMIT 200`
+
+func (l *AuditLog) former(ctx context.Context, tenant posthorn.TenantID) ([]posthorn.User, error) {
+	rows, err := l.db.pool.Query(ctx, formerSQL, tenant.UUID())
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (posthorn.User, error) {
+		u := posthorn.User{TenantID: tenant}
+		err := row.Scan((*uuid.UUID)(&u.ID), &u.Name)
+		return u, err
+	})
 }
 
 // jump returns the values of a column, in order, of the rows of a tenant that meet a condition.

@@ -122,11 +122,14 @@ func (f *fieldFaults) name(field, text string) string {
 		f.add(field, "must not be empty")
 	}
 	f.line(field, text, MaxNameLength, "must be at most 100 characters long")
-	if strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Cf, r) }) {
+	if strings.ContainsFunc(text, invisible) {
 		f.add(field, "must not have invisible characters, such as zero-width spaces or marks of direction")
 	}
 	return text
 }
+
+// invisible reports whether a character formats text without being seen, such as a zero-width space or a mark of direction.
+func invisible(r rune) bool { return unicode.Is(unicode.Cf, r) }
 
 // spaces are spaces of whatever width, one or several in a row. Pages show them as one.
 var spaces = regexp.MustCompile(`\p{Zs}+`)
@@ -163,10 +166,11 @@ func (f *fieldFaults) email(text string) string {
 	return text
 }
 
-// isEmail reports whether text is one address and nothing else: no display name, comment, quotes or address literal.
+// isEmail reports whether text is one address and nothing else: no display name, comment, quotes or address literal, and no
+// character that makes it look like another address.
 func isEmail(text string) bool {
 	parsed, err := mail.ParseAddress(text)
-	return err == nil && parsed.Address == text && !strings.ContainsAny(text, `"[] `)
+	return err == nil && parsed.Address == text && !strings.ContainsAny(text, `"[] `) && !strings.ContainsFunc(text, invisible)
 }
 
 // foldEmail is the form in which two addresses are compared outside the database.

@@ -98,7 +98,7 @@ type MadeMemberInvitation struct {
 // MemberInvitationStore keeps invitations of members. What does not exist is NotFound.
 type MemberInvitationStore interface {
 	// InsertMemberInvitation stores an invitation. It is Conflict, with the field named, when the address has a user or an
-	// open invitation to the tenant, or the external id a user, and ErrTooManyMemberInvitations when there are limit open ones. With
+	// open invitation to the tenant, or the external id does, and ErrTooManyMemberInvitations when there are limit open ones. With
 	// a form key that was used before it stores nothing and returns the invitation that was made then.
 	InsertMemberInvitation(ctx context.Context, i MemberInvitation, limit int, form *IdempotencyKey, entry AuditEntry) (MemberInvitationID, error)
 	// ListMemberInvitations returns the open invitations of a tenant and the newest of the others, newest first.
@@ -176,6 +176,9 @@ func (a *Accounts) RevokeMemberInvitation(ctx context.Context, who SignedIn, id 
 	if now := databaseNow(); err == nil && i.State(now) == MemberInvitationOpen {
 		i.RevokedAt = now
 		err = a.store.RevokeMemberInvitation(ctx, i, audit(i.TenantID, who.actor(), ActionMemberInvitationRevoked, id.String(), i.auditFields(), nil))
+		if err == nil {
+			i, err = a.store.MemberInvitation(ctx, who.Tenant.ID, id) // somebody may have accepted it meanwhile
+		}
 	}
 	if err != nil {
 		return i, fmt.Errorf("revoke %s of %s: %w", id, who.Tenant.ID, err)

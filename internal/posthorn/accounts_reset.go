@@ -39,6 +39,9 @@ type PasswordResetStore interface {
 // ErrResetOver refuses a link that was used, or has expired, or is older than the password.
 var ErrResetOver = Errorf(Conflict, "This link was used already or has expired. Ask an owner of the organisation for a new one.")
 
+// errResetYourself refuses a link for one's own password: a session left open would be enough to change the password for good.
+var errResetYourself = Errorf(Conflict, "This is your own account. Change your password on your profile.")
+
 // MadeResetLink is a link for a new password at the one moment at which its token is known.
 type MadeResetLink struct {
 	Member Member
@@ -50,10 +53,13 @@ type MadeResetLink struct {
 }
 
 // MakeResetLink makes a link by which a member of an owner's tenant sets a new password, once and within 24 hours. The
-// password that they have works until then. The link before it ends.
+// password that they have works until then. The link before it ends. For oneself it is Conflict.
 func (a *Accounts) MakeResetLink(ctx context.Context, who SignedIn, id UserID, form *IdempotencyKey) (MadeResetLink, error) {
 	if err := who.owns(); err != nil {
 		return MadeResetLink{}, err
+	}
+	if id == who.User.ID {
+		return MadeResetLink{}, errResetYourself
 	}
 	m, err := a.Member(ctx, who.Tenant.ID, id)
 	if err != nil {

@@ -70,9 +70,10 @@ type AuditPage struct {
 // AuditFacets is what occurs in an audit log.
 type AuditFacets struct {
 	Actions []Action
-	// Users are the members of the tenant by name; Actors are the names of those who acted and are no users.
-	Users  []User
-	Actors []string
+	// Users are the members of the tenant by name; Former are those who acted and are members no more, with id and name alone;
+	// Actors are the names of those who acted and never were users.
+	Users, Former []User
+	Actors        []string
 }
 
 // List returns a page of the audit log, newest first. Wrong filters and cursors are Invalid with the fields named.

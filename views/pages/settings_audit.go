@@ -82,6 +82,9 @@ func (p AuditListProps) actorOptions() []ui.Option {
 	for i := range p.Facets.Users {
 		options = append(options, ui.Option{Value: p.Facets.Users[i].ID.String(), Label: p.Facets.Users[i].Name})
 	}
+	for i := range p.Facets.Former {
+		options = append(options, ui.Option{Value: p.Facets.Former[i].ID.String(), Label: p.Facets.Former[i].Name + " (removed)"})
+	}
 	for _, name := range p.Facets.Actors {
 		options = append(options, ui.Option{Value: name, Label: upperFirst(name)})
 	}
