@@ -52,7 +52,8 @@ func (s *Server) guardAPI(c *fiber.Ctx, scope posthorn.Scope) error {
 }
 
 // presentedAPIKey returns the key of a request, empty when it has none. Different ones in several places are Unauthorized:
-// whose request it is would depend on who reads it. Another scheme of authorization is left to the proxies that it is for.
+// whose request it is would depend on who reads it. An empty place has none, and another scheme of authorization is left to the
+// proxies that it is for.
 func presentedAPIKey(c *fiber.Ctx) (string, error) {
 	var keys []string
 	for _, line := range c.Request().Header.PeekAll(fiber.HeaderAuthorization) {
@@ -66,6 +67,7 @@ func presentedAPIKey(c *fiber.Ctx) (string, error) {
 	for _, value := range c.Context().QueryArgs().PeekMulti(queryAPIKey) {
 		keys = append(keys, string(value))
 	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return key == "" })
 	slices.Sort(keys)
 	if keys = slices.Compact(keys); len(keys) > 1 {
 		return "", posthorn.Errorf(posthorn.Unauthorized, "Several different API keys were given. Send one.")

@@ -184,12 +184,7 @@ func (p *queryParser) deliveryFilter(loc *time.Location, now time.Time) posthorn
 			p.faults[filterStatusCode] = "must be a status such as 404, or a class such as 5xx"
 		}
 	}
-	if text := p.one(filterTest); text != "" {
-		test := text == "true"
-		if f.Test = &test; !test && text != "false" {
-			p.faults[filterTest] = "must be true or false"
-		}
-	}
+	f.Test = p.test()
 	f.From, f.To = p.period(loc, now)
 	return f
 }

@@ -62,6 +62,7 @@ func TestAnAPIKeyIsTakenFromEitherOfThreePlaces(t *testing.T) {
 		"the address":                  {list + "?api_key=" + key, nil, true},
 		"everywhere the same":          {list + "?api_key=" + key, []string{"Authorization", "Bearer " + key, "X-API-Key", key}, true},
 		"beside a proxy's credentials": {list, []string{"Authorization", "Basic YTpi", "X-API-Key", key}, true},
+		"beside empty places":          {list + "?api_key=", []string{"Authorization", "Bearer ", "X-API-Key", key}, true},
 
 		"none":                 {list, nil, false},
 		"empty":                {list + "?api_key=", []string{"Authorization", "Bearer ", "X-API-Key", ""}, false},

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"posthorn/internal/browserkit"
 	"posthorn/internal/posthorn"
 	"posthorn/internal/sitekit"
 	"posthorn/views/path"
@@ -69,22 +68,4 @@ func TestTheLogIsFilteredInPlace(t *testing.T) {
 	p.Click(".filters-clear")
 	p.At(path.DeliveryLog)
 	p.WaitCount("#results tbody tr", 5)
-}
-
-func TestTheLogFitsEveryScreenAndIsAccessible(t *testing.T) {
-	t.Parallel()
-	l := newLogSite(t)
-	p := person(t, l.Site)
-	for _, target := range []string{path.DeliveryLog, path.WebhookLog(l.hook.ID.String()) + "?status=error&status=pending&range=24h", path.DeliveryLog + "?statusCode=555"} {
-		for _, size := range []browserkit.Size{browserkit.Desktop, browserkit.Phone} {
-			p.Viewport(size)
-			p.Goto(target)
-			if pixels, culprit := p.Overflow(); pixels > 0 {
-				t.Errorf("%s at %v is %d px too wide by %s", target, size, pixels, culprit)
-			}
-			for _, v := range p.Axe() {
-				t.Errorf("%s at %v: %+v", target, size, v)
-			}
-		}
-	}
 }

@@ -29,6 +29,19 @@ func at(name, target string) view {
 	return view{name: name, open: func(p *browserkit.Page) { p.Goto(target) }}
 }
 
+// looks are how views are examined. A theme changes nothing but colours, so that both themes and both sizes are examined whole
+// once.
+var looks = []struct {
+	scheme browserkit.Scheme
+	size   browserkit.Size
+	find   func(*browserkit.Page) []browserkit.Violation
+}{
+	{browserkit.Light, browserkit.Desktop, (*browserkit.Page).Axe},
+	{browserkit.Light, browserkit.Phone, (*browserkit.Page).Contrast},
+	{browserkit.Dark, browserkit.Desktop, (*browserkit.Page).Contrast},
+	{browserkit.Dark, browserkit.Phone, (*browserkit.Page).Axe},
+}
+
 // examine looks at views in both themes and at every width: nothing sticks out, and axe-core finds nothing.
 func examine(t *testing.T, browser *browserkit.Page, views ...view) {
 	t.Helper()
@@ -43,19 +56,17 @@ func examine(t *testing.T, browser *browserkit.Page, views ...view) {
 					t.Errorf("%d px wider than %d px, because of %s", by, width, culprit)
 				}
 			}
-			for _, scheme := range []browserkit.Scheme{browserkit.Light, browserkit.Dark} {
-				p.Prefer(scheme, browserkit.Still)
-				for _, size := range []browserkit.Size{browserkit.Desktop, browserkit.Phone} {
-					if size.Width < v.from {
-						continue
-					}
-					p.Viewport(size)
-					for _, violation := range p.Axe() {
-						t.Errorf("%s, %d px: %v", scheme, size.Width, violation)
-					}
-					if *shots != "" {
-						p.Screenshot(filepath.Join(*shots, fmt.Sprintf("%s-%s-%d.png", v.name, scheme, size.Width)))
-					}
+			for _, look := range looks {
+				if look.size.Width < v.from {
+					continue
+				}
+				p.Prefer(look.scheme, browserkit.Still)
+				p.Viewport(look.size)
+				for _, violation := range look.find(p) {
+					t.Errorf("%s, %d px: %v", look.scheme, look.size.Width, violation)
+				}
+				if *shots != "" {
+					p.Screenshot(filepath.Join(*shots, fmt.Sprintf("%s-%s-%d.png", v.name, look.scheme, look.size.Width)))
 				}
 			}
 		})

@@ -54,6 +54,18 @@ var axeSource = sync.OnceValues(func() (string, error) {
 // Axe examines the page with axe-core for WCAG 2.0 to 2.2, levels A and AA, and for what is good practice beyond.
 func (p *Page) Axe() []Violation {
 	p.t.Helper()
+	return p.axe("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+}
+
+// Contrast examines with axe-core whether what is written can be told from what is behind it, which is all that a theme changes.
+func (p *Page) Contrast() []Violation {
+	p.t.Helper()
+	return p.axe("color-contrast")
+}
+
+// axe examines the page for rules, by their tags or ids.
+func (p *Page) axe(rules ...string) []Violation {
+	p.t.Helper()
 	axe, err := axeSource()
 	if err != nil {
 		p.t.Fatalf("browserkit: this test needs axe-core in static/node_modules: `make test` installs it: %v", err)
@@ -62,9 +74,7 @@ func (p *Page) Axe() []Violation {
 		Eval[any](p, axe+"; null")
 	}
 	p.settle()
-	return Eval[[]Violation](p, `axe.run(document, {
-		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-		resultTypes: ["violations"],
-	}).then((found) => found.violations.map(({ id, impact, help, nodes }) =>
-		({ id, impact, help, nodes: nodes.map(({ target, failureSummary }) => ({ target, failureSummary })) })))`)
+	return Eval[[]Violation](p, `((rules) => axe.run(document, { runOnly: rules, resultTypes: ["violations"] })
+		.then((found) => found.violations.map(({ id, impact, help, nodes }) =>
+			({ id, impact, help, nodes: nodes.map(({ target, failureSummary }) => ({ target, failureSummary })) }))))`, rules)
 }

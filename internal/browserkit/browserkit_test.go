@@ -177,9 +177,14 @@ func TestAxeFindsWhatIsNotAccessible(t *testing.T) {
 	t.Parallel()
 	site := serve(t, map[string]string{
 		"/bad":  document(`<main><h1>Page</h1><img src="data:,"><input></main>`),
+		"/pale": document(`<main><h1>Page</h1><p><font color="#dddddd">Pale.</font></p><img src="data:,"></main>`),
 		"/good": document(`<main><h1>Page</h1><p>Fine.</p></main>`),
 	})
 	p := Open(t, site)
+	p.Goto("/pale")
+	if pale := p.Contrast(); len(pale) != 1 || pale[0].ID != "color-contrast" {
+		t.Errorf("found %v", pale)
+	}
 	p.Goto("/bad")
 	found := ""
 	for _, v := range p.Axe() {

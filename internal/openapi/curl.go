@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -53,6 +52,3 @@ func compact(raw json.RawMessage) string {
 	}
 	return out.String()
 }
-
-// Anchor names the operation inside its page.
-func (o *Operation) Anchor() string { return url.PathEscape(o.ID) }

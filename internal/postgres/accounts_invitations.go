@@ -96,7 +96,7 @@ func (a *Accounts) InsertMemberInvitation(
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO member_invitations (id, tenant_id, email, role, external_id, token_hash, created_at, created_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, i.ID.UUID(), i.TenantID.UUID(), i.Email, string(i.Role), null(i.ExternalID), i.TokenHash[:],
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, i.ID.UUID(), i.TenantID.UUID(), i.Email, string(i.Role), textOrNull(i.ExternalID), i.TokenHash[:],
 			i.CreatedAt, i.CreatedBy, i.ExpiresAt)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func refuseInvitation(ctx context.Context, tx pgx.Tx, i *posthorn.MemberInvitati
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM users WHERE lower(email) = lower($2)),
        EXISTS (SELECT FROM users WHERE tenant_id = $1 AND external_id = $3),
        count(*), coalesce(bool_or(lower(email) = lower($2)), false), coalesce(bool_or(external_id = $3), false)
-  FROM member_invitations WHERE tenant_id = $1 AND `+memberInvitationOpen, i.TenantID.UUID(), i.Email, null(i.ExternalID)).
+  FROM member_invitations WHERE tenant_id = $1 AND `+memberInvitationOpen, i.TenantID.UUID(), i.Email, textOrNull(i.ExternalID)).
 		Scan(&user, &external, &open, &invited, &promised)
 	switch {
 	case err != nil:

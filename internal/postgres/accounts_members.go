@@ -52,7 +52,7 @@ func (a *Accounts) ChangeMember(
 		}
 		m := out.Member
 		_, err = tx.Exec(ctx, `UPDATE users SET name = $2, role = $3, external_id = $4, updated_at = now() WHERE id = $1`,
-			id.UUID(), m.Name, string(m.Role), null(m.ExternalID))
+			id.UUID(), m.Name, string(m.Role), textOrNull(m.ExternalID))
 		if err != nil {
 			return err
 		}

@@ -205,11 +205,18 @@ func TestAnInvitationThatCouldNotBeAcceptedIsNotMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantConflict(t, invite("New@example.com", ""), posthorn.FieldEmail)
+	if err := invite("second@example.com", "clerk_ana"); err != nil {
+		t.Fatal(err)
+	}
+	wantConflict(t, invite("third@example.com", "clerk_ana"), posthorn.FieldExternalID)
 	if _, err := f.db.Pool().Exec(t.Context(), `UPDATE member_invitations SET expires_at = now()`); err != nil {
 		t.Fatal(err)
 	}
 	if err := invite("new@example.com", ""); err != nil {
 		t.Errorf("after the first has expired: %v", err)
+	}
+	if err := invite("third@example.com", "clerk_ana"); err != nil {
+		t.Errorf("an external id after its invitation has expired: %v", err)
 	}
 }
 

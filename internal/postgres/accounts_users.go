@@ -89,7 +89,7 @@ func insertUser(ctx context.Context, tx pgx.Tx, c posthorn.UserCredentials) erro
 	_, err := tx.Exec(ctx, `INSERT INTO users (id, tenant_id, email, name, role, external_id, password_hash, password_changed_at,
        theme, time_zone, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
-		u.ID.UUID(), u.TenantID.UUID(), u.Email, u.Name, string(u.Role), null(u.ExternalID), c.PasswordHash, u.PasswordChangedAt,
+		u.ID.UUID(), u.TenantID.UUID(), u.Email, u.Name, string(u.Role), textOrNull(u.ExternalID), c.PasswordHash, u.PasswordChangedAt,
 		string(u.Theme), u.TimeZone, u.CreatedAt)
 	return err
 }

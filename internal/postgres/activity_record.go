@@ -181,10 +181,10 @@ func addRecording(c *columns, rec posthorn.Recording, receipt posthorn.Receipt) 
 		}
 		scope, key, response = rec.Idempotency.Scope, rec.Idempotency.Key, string(answer)
 	}
-	c.add(a.ID.UUID(), a.TenantID.UUID(), string(a.Type), a.UserID, a.RequestID, null(a.ResponseID), a.StatusCode,
-		null(a.Blockchain), null(a.TransactionHash), null(a.Address), null(a.EntityID), null(a.EntityName), null(a.RiskLevel),
-		a.RiskScore, nullJSON(a.RequestPayload), nullJSON(a.ResponsePayload), nullJSON(a.ResponseSummary), null(a.ErrorMessage),
-		nullJSON(a.Metadata), null(a.ClientAppID), null(a.ClientAppName), a.CreatedAt(), joinTerms(a.SearchTerms()),
+	c.add(a.ID.UUID(), a.TenantID.UUID(), string(a.Type), a.UserID, a.RequestID, textOrNull(a.ResponseID), a.StatusCode,
+		textOrNull(a.Blockchain), textOrNull(a.TransactionHash), textOrNull(a.Address), textOrNull(a.EntityID), textOrNull(a.EntityName), textOrNull(a.RiskLevel),
+		a.RiskScore, nullJSON(a.RequestPayload), nullJSON(a.ResponsePayload), nullJSON(a.ResponseSummary), textOrNull(a.ErrorMessage),
+		nullJSON(a.Metadata), textOrNull(a.ClientAppID), textOrNull(a.ClientAppName), a.CreatedAt(), joinTerms(a.SearchTerms()),
 		scope, key, response)
 	return nil
 }

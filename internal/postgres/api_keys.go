@@ -134,7 +134,7 @@ func insertAPIKey(ctx context.Context, tx pgx.Tx, k posthorn.APIKey) error {
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO api_keys (id, tenant_id, name, scopes, hash, prefix, last_four, created_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		k.ID.UUID(), k.TenantID.UUID(), k.Name, scopes, k.Hash[:], k.Prefix, k.LastFour, nullID(k.CreatedBy.UUID()), k.CreatedAt,
+		k.ID.UUID(), k.TenantID.UUID(), k.Name, scopes, k.Hash[:], k.Prefix, k.LastFour, uuidOrNull(k.CreatedBy.UUID()), k.CreatedAt,
 		nullTime(k.ExpiresAt))
 	return err
 }

@@ -95,7 +95,7 @@ func (s *Applications) InsertApplication(
 			return posthorn.ErrTooManyApplications
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO applications (id, tenant_id, name, external_id, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)`,
-			a.ID.UUID(), a.TenantID.UUID(), a.Name, null(a.ExternalID), at)
+			a.ID.UUID(), a.TenantID.UUID(), a.Name, textOrNull(a.ExternalID), at)
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (s *Applications) UpdateApplication(
 			return nil
 		}
 		_, err = tx.Exec(ctx, `UPDATE applications SET name = $2, external_id = $3, updated_at = now() WHERE id = $1`,
-			id.UUID(), is.Name, null(is.ExternalID))
+			id.UUID(), is.Name, textOrNull(is.ExternalID))
 		if err != nil {
 			return err
 		}

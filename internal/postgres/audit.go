@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -38,7 +37,7 @@ func writeAudit(ctx context.Context, tx runner, entries ...posthorn.AuditEntry) 
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO audit_log (id, tenant_id, actor_id, actor, address, action, subject, before, after)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9::json)`,
-			e.ID.UUID(), e.TenantID.UUID(), nullID(e.Actor.UserID.UUID()), e.Actor.Name, e.Actor.Address, string(e.Action),
+			e.ID.UUID(), e.TenantID.UUID(), uuidOrNull(e.Actor.UserID.UUID()), e.Actor.Name, e.Actor.Address, string(e.Action),
 			e.Subject, before, after)
 		if err != nil {
 			return fmt.Errorf("write audit entry %s: %w", e.ID, err)
@@ -53,12 +52,4 @@ func auditJSON(fields map[string]any) (any, error) {
 	}
 	raw, err := json.Marshal(fields)
 	return string(raw), err
-}
-
-// nullID maps the zero id to NULL.
-func nullID(id uuid.UUID) any {
-	if id == uuid.Nil {
-		return nil
-	}
-	return id
 }

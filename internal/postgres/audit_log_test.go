@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"posthorn/internal/postgres"
 	"posthorn/internal/posthorn"
 )
@@ -161,6 +163,36 @@ func TestTheAuditLogIsPagedBothWaysAndExportedWhole(t *testing.T) {
 	_, err := log.List(t.Context(), made.TenantID, filter, posthorn.PageRequest{Cursor: "nonsense"})
 	if posthorn.KindOf(err) != posthorn.Invalid {
 		t.Errorf("a cursor that is none: %v", err)
+	}
+}
+
+// What a removed member did can be looked for still, under the name that they had last.
+func TestTheAuditLogKnowsWhoWasRemoved(t *testing.T) {
+	t.Parallel()
+	f := newAccounts(t)
+	made, owner := f.found(t, ownerEmail)
+	who := f.signedIn(t, owner)
+	gone := f.signedIn(t, f.add(t, made.TenantID, posthorn.RoleMember, "mei@example.com", ""))
+	silent := f.add(t, made.TenantID, posthorn.RoleMember, "silent@example.com", "")
+	stays := f.signedIn(t, f.add(t, made.TenantID, posthorn.RoleMember, "ana@example.com", ""))
+	for _, step := range []func() error{
+		func() error { return f.UpdateProfile(t.Context(), stays, "Ana") },
+		func() error { return f.UpdateProfile(t.Context(), gone, "Mei Lin") },
+		func() error { gone.User.Name = "Mei Lin"; return f.UpdateProfile(t.Context(), gone, "Mei Wong") },
+		func() error { return f.RemoveMember(t.Context(), who, gone.User.ID) },
+		func() error { return f.RemoveMember(t.Context(), who, silent.ID) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	facets, err := posthorn.NewAuditLog(postgres.NewAuditLog(f.db)).Facets(t.Context(), made.TenantID)
+	want := []posthorn.User{{ID: gone.User.ID, TenantID: made.TenantID, Name: "Mei Lin"}}
+	if diff := cmp.Diff(want, facets.Former); err != nil || diff != "" {
+		t.Errorf("%v, former members (-want +got):\n%s", err, diff)
+	}
+	if len(facets.Users) != 2 || slices.Contains(facets.Actors, "Mei Lin") {
+		t.Errorf("the facets are %+v", facets)
 	}
 }
 

@@ -29,14 +29,6 @@ func (c *columns) args() []any {
 	return args
 }
 
-// null maps empty text to NULL.
-func null[S ~string](s S) any {
-	if s == "" {
-		return nil
-	}
-	return string(s)
-}
-
 // nullJSON maps absent JSON to NULL and the rest to text.
 func nullJSON(raw []byte) any {
 	if raw == nil {
@@ -54,7 +46,7 @@ type (
 	intervalColumn = pgtype.FlatArray[pgtype.Interval]
 )
 
-// The values of such columns; the zero value is NULL.
+// The values of such columns, and of single arguments; the zero value is NULL.
 
 func uuidOrNull(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
 

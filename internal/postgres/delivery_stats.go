@@ -228,7 +228,7 @@ func (s *DeliveryStats) Waiting(ctx context.Context, tenant posthorn.TenantID, w
 	}
 	var oldest *uuid.UUID
 	var next *time.Time
-	err := s.db.pool.QueryRow(ctx, waitingSQL, tenant.UUID(), nullID(webhook.UUID()), int64(limit)).
+	err := s.db.pool.QueryRow(ctx, waitingSQL, tenant.UUID(), uuidOrNull(webhook.UUID()), int64(limit)).
 		Scan(&w.Total, &w.Retrying, &w.More, &oldest, &next)
 	if err != nil {
 		return w, translate(err, "count what waits")

@@ -32,3 +32,10 @@ func renewFormKey(ctx context.Context, tx pgx.Tx, key *posthorn.IdempotencyKey, 
 		key.Scope, key.Key, response)
 	return err
 }
+
+// formKeyResponse returns what came of a form that was sent with a key, or no row.
+func formKeyResponse(ctx context.Context, in runner, key posthorn.IdempotencyKey) (first string, err error) {
+	err = in.QueryRow(ctx, `SELECT response FROM idempotency_keys WHERE scope = $1 AND key = $2 AND expires_at >= now()`,
+		key.Scope, key.Key).Scan(&first)
+	return first, err
+}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -141,6 +142,11 @@ func planOf(ctx context.Context, db *postgres.DB, q *sentQuery) (*planNode, erro
 	const how = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
 	var text string
 	err := db.Pool().AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+		if !q.custom { // also after a fault, when no transaction is open any more: the connection explains other queries
+			defer func() {
+				_, _ = c.Exec(context.WithoutCancel(ctx), "DEALLOCATE looked_at", pgx.QueryExecModeSimpleProtocol)
+			}()
+		}
 		if q.begin != "" {
 			if _, err := c.Exec(ctx, q.begin); err != nil {
 				return err
@@ -161,11 +167,7 @@ func planOf(ctx context.Context, db *postgres.DB, q *sentQuery) (*planNode, erro
 				return fmt.Errorf("%.40s: %w", sql, err)
 			}
 		}
-		if err := c.QueryRow(ctx, how+execute, pgx.QueryExecModeSimpleProtocol).Scan(&text); err != nil {
-			return err
-		}
-		_, err := c.Exec(ctx, "DEALLOCATE looked_at", pgx.QueryExecModeSimpleProtocol)
-		return err
+		return c.QueryRow(ctx, how+execute, pgx.QueryExecModeSimpleProtocol).Scan(&text)
 	})
 	if err != nil {
 		return nil, err
@@ -181,6 +183,9 @@ func planOf(ctx context.Context, db *postgres.DB, q *sentQuery) (*planNode, erro
 func literals(args []any) string {
 	out := make([]string, len(args))
 	for i, a := range args {
+		if v, ok := a.(driver.Valuer); ok {
+			a, _ = v.Value() // what it cannot be is NULL
+		}
 		if v := reflect.ValueOf(a); a == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			out[i] = "NULL"
 			continue

@@ -100,7 +100,7 @@ func insertReplay(ctx context.Context, tx pgx.Tx, r *posthorn.Replay, cursor, un
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO replays (id, tenant_id, kind, webhook_id, filter, cursor, until, rate, total, total_more, created_at, created_by)
 VALUES ($1, $2, $3, $4, $5::json, $6, $7, $8, $9, $10, $11, $12)`,
-		r.ID.UUID(), r.TenantID.UUID(), string(r.Kind), nullID(r.WebhookID.UUID()), string(filter), cursor.UUID(), until.UUID(), r.Rate,
+		r.ID.UUID(), r.TenantID.UUID(), string(r.Kind), uuidOrNull(r.WebhookID.UUID()), string(filter), cursor.UUID(), until.UUID(), r.Rate,
 		r.Total.N, r.Total.More, r.CreatedAt, r.CreatedBy)
 	return err
 }

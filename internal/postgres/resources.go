@@ -130,8 +130,8 @@ func (s *Resources) note(ctx context.Context, tx pgx.Tx, changes ...posthorn.Res
 		c := &changes[i]
 		fields := append([]string{}, c.Fields...)
 		_, err := tx.Exec(ctx, `INSERT INTO resource_changes (id, tenant_id, resource_id, from_status, to_status, fields, actor, event, event_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, c.ID.UUID(), c.TenantID.UUID(), c.Resource, null(c.From), string(c.To), fields, c.Actor,
-			null(c.EventType), nullID(c.EventID.UUID()))
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, c.ID.UUID(), c.TenantID.UUID(), c.Resource, textOrNull(c.From), string(c.To), fields, c.Actor,
+			textOrNull(c.EventType), uuidOrNull(c.EventID.UUID()))
 		if err != nil {
 			return emitted{}, fmt.Errorf("note what became of %s: %w", c.Resource, err)
 		}
@@ -177,6 +177,25 @@ func (s *Resources) InsertResource(
 		s.outbox.committed(out)
 	}
 	return stored, err
+}
+
+// ResourceMadeWith returns the resource that was made with a key.
+func (s *Resources) ResourceMadeWith(
+	ctx context.Context, tenant posthorn.TenantID, kind posthorn.ResourceKind, key posthorn.IdempotencyKey,
+) (r posthorn.Resource, err error) {
+	err = s.db.snapshot(ctx, "find the "+string(kind)+" of a key of "+tenant.String(), func(tx pgx.Tx) error {
+		first, err := formKeyResponse(ctx, tx, key)
+		if err != nil {
+			return err
+		}
+		id, err := uuid.Parse(first)
+		if err != nil {
+			return err
+		}
+		r, err = findResource(ctx, tx, tenant, kind, id, "")
+		return err
+	})
+	return r, err
 }
 
 // ChangeResource changes a resource that it has locked, so that of several who do one comes after the other.

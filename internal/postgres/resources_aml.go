@@ -83,7 +83,7 @@ func insertScreening(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, s
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO aml_screenings (id, tenant_id, submission_id, status, risk_level, matches, screened_at)
 VALUES ($1, $2, $3, $4, $5, $6::text::json, $7)`,
-		s.ID.UUID(), tenant.UUID(), s.SubmissionID.UUID(), s.Status, null(s.RiskLevel), string(matches), s.ScreenedAt)
+		s.ID.UUID(), tenant.UUID(), s.SubmissionID.UUID(), s.Status, textOrNull(s.RiskLevel), string(matches), s.ScreenedAt)
 	return err
 }
 

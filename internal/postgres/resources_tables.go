@@ -78,7 +78,7 @@ var invitationTable = resourceTable{
 	own: append(plain("customer_email", "workflow_id"), nullable("workflow_name"), resourceColumn{name: "sent_at"}, resourceColumn{name: "expires_at"}),
 	values: func(r posthorn.Resource) []any {
 		i, _ := r.(*posthorn.Invitation)
-		return []any{i.CustomerEmail, i.WorkflowID, null(i.WorkflowName), i.SentAt, nullTime(i.ExpiresAt)}
+		return []any{i.CustomerEmail, i.WorkflowID, textOrNull(i.WorkflowName), i.SentAt, nullTime(i.ExpiresAt)}
 	},
 	targets: func(r posthorn.Resource) ([]any, func()) {
 		i, _ := r.(*posthorn.Invitation)
@@ -104,7 +104,7 @@ var submissionTable = resourceTable{
 	values: func(r posthorn.Resource) []any {
 		s, _ := r.(*posthorn.Submission)
 		return []any{
-			s.CustomerEmail, s.WorkflowID, null(s.WorkflowName), nullID(s.InvitationID.UUID()), nullJSON(s.Responses), nullTime(s.SubmittedAt),
+			s.CustomerEmail, s.WorkflowID, textOrNull(s.WorkflowName), uuidOrNull(s.InvitationID.UUID()), nullJSON(s.Responses), nullTime(s.SubmittedAt),
 		}
 	},
 	targets: func(r posthorn.Resource) ([]any, func()) {
@@ -136,7 +136,7 @@ var verificationTable = resourceTable{
 	own: append(plain("user_reference", "application_id"), resourceColumn{"checks", "checks::text"}, nullable("decision_reason")),
 	values: func(r posthorn.Resource) []any {
 		v, _ := r.(*posthorn.Verification)
-		return []any{v.UserReference, nullID(v.ApplicationID.UUID()), string(v.Checks), null(v.DecisionReason)}
+		return []any{v.UserReference, uuidOrNull(v.ApplicationID.UUID()), string(v.Checks), textOrNull(v.DecisionReason)}
 	},
 	targets: func(r posthorn.Resource) ([]any, func()) {
 		v, _ := r.(*posthorn.Verification)
@@ -170,7 +170,7 @@ var integrationTable = resourceTable{
 	values: func(r posthorn.Resource) []any {
 		i, _ := r.(*posthorn.Integration)
 		return []any{
-			i.UID, i.Provider, i.ProviderPublicName, null(i.PublicAddress), i.WalletID, null(i.LogoURL), i.IsContract, null(i.Alias), i.AddedOn,
+			i.UID, i.Provider, i.ProviderPublicName, textOrNull(i.PublicAddress), i.WalletID, textOrNull(i.LogoURL), i.IsContract, textOrNull(i.Alias), i.AddedOn,
 			nullTime(i.LastSyncedAt), string(i.Category), string(i.Type), i.TotalTransactions,
 		}
 	},

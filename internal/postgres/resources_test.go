@@ -333,6 +333,41 @@ func TestARepeatedKeyMakesNothing(t *testing.T) {
 	}
 }
 
+func TestARetryAnswersTheFirstResultWhenItsBodyIsRightNoMore(t *testing.T) {
+	t.Parallel()
+	f := newResources(t, &postgres.Outbox{})
+	const past = `{"customerEmail":"a@b.co","workflowId":"w","expiresAt":"2020-01-01T00:00:00Z"}`
+	first, err := f.Create(t.Context(), ci, f.tenant, posthorn.KindInvitation, []byte(resourceBodies[posthorn.KindInvitation]), "order-7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := f.Create(t.Context(), ci, f.tenant, posthorn.KindInvitation, []byte(past), "order-7")
+	if err != nil || again.Head().ID() != first.Head().ID() {
+		t.Errorf("%v, want %s: %v", again, first.Head().ID(), err)
+	}
+	refused := func(name string, tenant posthorn.TenantID, kind posthorn.ResourceKind, body, key string) {
+		t.Helper()
+		if r, err := f.Create(t.Context(), ci, tenant, kind, []byte(body), key); posthorn.KindOf(err) != posthorn.Invalid {
+			t.Errorf("%s: %v, %v", name, r, err)
+		}
+	}
+	refused("a new key", f.tenant, posthorn.KindInvitation, past, "order-8")
+	refused("no key", f.tenant, posthorn.KindInvitation, past, "")
+	refused("another kind", f.tenant, posthorn.KindSubmission, `{}`, "order-7")
+	refused("another tenant", posthorn.NewTenantID(), posthorn.KindInvitation, past, "order-7")
+
+	gone, err := f.Create(t.Context(), ci, f.tenant, posthorn.KindIntegration, []byte(resourceBodies[posthorn.KindIntegration]), "order-9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Delete(t.Context(), ci, f.tenant, gone.Head().ID()); err != nil {
+		t.Fatal(err)
+	}
+	refused("what was made is deleted", f.tenant, posthorn.KindIntegration, `{}`, "order-9")
+	mustExec(t, f.db, `UPDATE idempotency_keys SET expires_at = now() - interval '1 second'`)
+	refused("the key has run out", f.tenant, posthorn.KindInvitation, past, "order-7")
+}
+
 func TestAWalletBelongsToOneIntegration(t *testing.T) {
 	t.Parallel()
 	f := newResources(t, &postgres.Outbox{})

@@ -48,7 +48,7 @@ func utc(t *time.Time) time.Time {
 func liveSecrets(ctx context.Context, q querier, tenant posthorn.TenantID, webhook posthorn.WebhookID) ([]posthorn.SealedSecret, error) {
 	rows, err := q.Query(ctx, `SELECT `+signingSecretColumns+` FROM signing_secrets
  WHERE tenant_id = $1 AND webhook_id IS NOT DISTINCT FROM $2 AND (expires_at IS NULL OR expires_at > now())
- ORDER BY expires_at IS NULL DESC, created_at DESC, id DESC`, tenant.UUID(), nullID(webhook.UUID()))
+ ORDER BY expires_at IS NULL DESC, created_at DESC, id DESC`, tenant.UUID(), uuidOrNull(webhook.UUID()))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func scanSigningSecret(row pgx.CollectableRow) (posthorn.SealedSecret, error) {
 // insertSigningSecret stores a secret as it is.
 func insertSigningSecret(ctx context.Context, tx pgx.Tx, s posthorn.SealedSecret) error {
 	_, err := tx.Exec(ctx, `INSERT INTO signing_secrets (`+signingSecretColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		s.ID.UUID(), s.TenantID.UUID(), nullID(s.WebhookID.UUID()), s.Sealed, s.LastFour, s.CreatedAt, s.CreatedBy,
+		s.ID.UUID(), s.TenantID.UUID(), uuidOrNull(s.WebhookID.UUID()), s.Sealed, s.LastFour, s.CreatedAt, s.CreatedBy,
 		nullTime(s.RevealedAt), nullTime(s.ExpiresAt))
 	return err
 }
@@ -76,7 +76,7 @@ func replaceSigningSecret(ctx context.Context, tx pgx.Tx, s posthorn.SealedSecre
 	if err := lockSecretOwner(ctx, tx, s.TenantID, s.WebhookID); err != nil {
 		return err
 	}
-	tenant, webhook := s.TenantID.UUID(), nullID(s.WebhookID.UUID())
+	tenant, webhook := s.TenantID.UUID(), uuidOrNull(s.WebhookID.UUID())
 	_, err := tx.Exec(ctx, `DELETE FROM signing_secrets WHERE tenant_id = $1 AND webhook_id IS NOT DISTINCT FROM $2
    AND ($3::timestamptz IS NULL OR expires_at <= now())`, tenant, webhook, nullTime(oldExpires))
 	if err != nil {
@@ -102,7 +102,7 @@ SELECT count(*), min(expires_at) FROM old`, tenant, webhook, nullTime(oldExpires
 // bumpRevision makes whoever sends to a webhook, or to any of the tenant where webhook is zero, read its secrets again.
 func bumpRevision(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, webhook posthorn.WebhookID) error {
 	_, err := tx.Exec(ctx, `UPDATE webhooks SET revision = revision + 1 WHERE tenant_id = $1 AND id = coalesce($2, id)`,
-		tenant.UUID(), nullID(webhook.UUID()))
+		tenant.UUID(), uuidOrNull(webhook.UUID()))
 	return err
 }
 
@@ -135,7 +135,7 @@ func retireOldSecrets(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, 
 	err = tx.QueryRow(ctx, `WITH gone AS (
   DELETE FROM signing_secrets WHERE tenant_id = $1 AND webhook_id IS NOT DISTINCT FROM $2 AND expires_at IS NOT NULL
   RETURNING expires_at)
-SELECT count(*) FROM gone WHERE expires_at > now()`, tenant.UUID(), nullID(webhook.UUID())).Scan(&n)
+SELECT count(*) FROM gone WHERE expires_at > now()`, tenant.UUID(), uuidOrNull(webhook.UUID())).Scan(&n)
 	return n, err
 }
 

@@ -186,7 +186,7 @@ func webhooksAt(
 	// The index is on the digest, because a URL may be longer than an index entry can be.
 	rows, err := q.Query(ctx, `SELECT id FROM webhooks
  WHERE tenant_id = $1 AND application_id IS NOT DISTINCT FROM $2::uuid AND md5(url) = md5($3) AND url = $3 ORDER BY id LIMIT 2`,
-		tenant.UUID(), nullID(application.UUID()), url)
+		tenant.UUID(), uuidOrNull(application.UUID()), url)
 	if err != nil {
 		return nil, err
 	}

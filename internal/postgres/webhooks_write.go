@@ -102,7 +102,7 @@ func insertWebhook(ctx context.Context, tx pgx.Tx, w *posthorn.Webhook) error {
        version, created_at, created_by, updated_at, updated_by, stopped_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::json, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
        CASE WHEN $16 <> 'active' THEN $18::timestamptz END)`,
-		w.ID.UUID(), w.TenantID.UUID(), nullID(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events, names, values,
+		w.ID.UUID(), w.TenantID.UUID(), uuidOrNull(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events, names, values,
 		signature, int(w.Timeout.Seconds()), w.MaxAttempts, w.RetryOn, nullZero(w.RateLimit), w.MaxInFlight, string(w.Status.State),
 		w.Status.Reason, w.Status.Since, w.Status.By, w.Version, w.CreatedAt, w.CreatedBy, w.UpdatedAt, w.UpdatedBy)
 	return err
@@ -175,7 +175,7 @@ func updateWebhook(ctx context.Context, tx pgx.Tx, w *posthorn.Webhook) error {
        stopped_at = CASE WHEN state = 'active' AND $17 <> 'active' THEN $19 ELSE stopped_at END,
        resumed_at = CASE WHEN state <> 'active' AND $17 = 'active' THEN $19 WHEN $17 = 'active' THEN resumed_at END
  WHERE tenant_id = $1 AND id = $2 AND version = $3 - 1`,
-		w.TenantID.UUID(), w.ID.UUID(), w.Version, nullID(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events,
+		w.TenantID.UUID(), w.ID.UUID(), w.Version, uuidOrNull(w.ApplicationID.UUID()), w.Name, w.Description, w.URL, w.Events,
 		names, values, signature, int(w.Timeout.Seconds()), w.MaxAttempts, w.RetryOn, nullZero(w.RateLimit), w.MaxInFlight,
 		string(w.Status.State), w.Status.Reason, w.Status.Since, w.Status.By, w.UpdatedAt, w.UpdatedBy)
 	if err != nil {

@@ -1,6 +1,7 @@
 package posthorn_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -216,6 +217,27 @@ func TestAnInvitationThatIsOverIsRefused(t *testing.T) {
 	})
 }
 
+// acceptedFirst is a store in which somebody accepts an invitation just before it is revoked.
+type acceptedFirst struct{ *fakeAccounts }
+
+func (s acceptedFirst) RevokeMemberInvitation(_ context.Context, i posthorn.MemberInvitation, _ posthorn.AuditEntry) error {
+	i.AcceptedAt, i.RevokedAt = i.RevokedAt, time.Time{}
+	s.replaceInvitation(i)
+	return nil
+}
+
+func TestAnInvitationThatWasAcceptedMeanwhileIsNotSaidToBeRevoked(t *testing.T) {
+	t.Parallel()
+	f := newAccounts(t)
+	owner := f.withOwner(t)
+	made := f.invite(t, owner)
+	accounts := posthorn.NewAccounts(acceptedFirst{f.store}, posthorn.AccountsConfig{})
+	i, err := accounts.RevokeMemberInvitation(t.Context(), owner, made.ID)
+	if err != nil || !i.RevokedAt.IsZero() || i.State(time.Now()) != posthorn.MemberInvitationAccepted {
+		t.Errorf("it is %s, %v", i.State(time.Now()), err)
+	}
+}
+
 func TestWhoJoinsSaysANameAndAFitPassword(t *testing.T) {
 	t.Parallel()
 	f := newAccounts(t)
@@ -242,6 +264,17 @@ func TestAnInvitationFormMakesOne(t *testing.T) {
 	}
 	wantKind(t, second(f.InviteMember(t.Context(), owner, posthorn.NewMemberInvitation{Email: "no address", Role: "king"})),
 		posthorn.Invalid, posthorn.FieldEmail, posthorn.FieldRole)
+}
+
+// An address with characters that nobody sees looks like another's.
+func TestAnEmailHasNoInvisibleCharacters(t *testing.T) {
+	t.Parallel()
+	f := newAccounts(t)
+	owner := f.withOwner(t)
+	for _, email := range []string{"\u202emei@example.com", "mei@\u200bexample.com", "m\u00adei@example.com"} {
+		_, err := f.InviteMember(t.Context(), owner, posthorn.NewMemberInvitation{Email: email, Role: posthorn.RoleMember})
+		wantKind(t, err, posthorn.Invalid, posthorn.FieldEmail)
+	}
 }
 
 func TestGuessingAtLinksIsThrottledByAddress(t *testing.T) {
@@ -273,6 +306,19 @@ func TestGuessingAtLinksIsThrottledByAddress(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who finds a browser signed in must not be able to change the password that they do not know.
+func TestNobodyMakesAResetLinkForThemselves(t *testing.T) {
+	t.Parallel()
+	f := newAccounts(t)
+	owner := f.withOwner(t)
+	n := len(f.store.audit)
+	made, err := f.MakeResetLink(t.Context(), owner, owner.User.ID, nil)
+	wantKind(t, err, posthorn.Conflict)
+	if made.Token != "" || len(f.store.audit) != n {
+		t.Errorf("made %+v", made)
+	}
 }
 
 func TestAResetLinkSetsAPasswordOnce(t *testing.T) {

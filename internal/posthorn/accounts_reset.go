@@ -58,12 +58,12 @@ func (a *Accounts) MakeResetLink(ctx context.Context, who SignedIn, id UserID, f
 	if err := who.owns(); err != nil {
 		return MadeResetLink{}, err
 	}
-	if id == who.User.ID {
-		return MadeResetLink{}, errResetYourself
-	}
 	m, err := a.Member(ctx, who.Tenant.ID, id)
 	if err != nil {
 		return MadeResetLink{}, err
+	}
+	if id == who.User.ID {
+		return MadeResetLink{}, errResetYourself
 	}
 	token, hash := a.config.NewToken()
 	now := databaseNow()

@@ -186,16 +186,16 @@ func (in *resourceInput) millis(field string, into *time.Time) {
 	assign(in, field, into, time.UnixMilli(int64(ms)).UTC())
 }
 
-// count reads a whole number from 0.
+// count reads a whole number from 0 that is not too large to be exact.
 func (in *resourceInput) count(field string, into *int64) {
 	raw, ok := in.raw(field)
 	if !ok {
 		return
 	}
-	const largest = 1 << 53 // what every reader of JSON can tell from its neighbours
+	const largest = 1<<53 - 1 // what every reader of JSON can tell from its neighbours
 	var n float64
 	if json.Unmarshal(raw, &n) != nil || n != math.Trunc(n) || n < 0 || n > largest {
-		in.faults.add(field, "must be a whole number from 0")
+		in.faults.add(field, "must be a whole number from 0 to 9007199254740991")
 		return
 	}
 	assign(in, field, into, int64(n))

@@ -42,12 +42,6 @@ func (m Machine) Statuses() []ResourceStatus {
 	return statuses
 }
 
-// Final reports whether no state follows on one.
-func (m Machine) Final(status ResourceStatus) bool {
-	s, _ := m.State(status)
-	return len(s.Next) == 0
-}
-
 // step checks that one state may follow on another. Otherwise it is Conflict, naming those that may.
 func (m Machine) step(kind ResourceKind, from, to ResourceStatus) (State, error) {
 	now, _ := m.State(from)

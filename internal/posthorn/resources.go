@@ -31,6 +31,8 @@ type ResourceStore interface {
 	// InsertResource stores a new resource with the change that made it and its event. With a key that was used before it stores
 	// nothing and returns the resource that was made then, unless that was deleted since.
 	InsertResource(ctx context.Context, r Resource, made ResourceChange, key *IdempotencyKey) (Resource, error)
+	// ResourceMadeWith returns the resource that was made with a key, which is NotFound where the key is new or the resource deleted.
+	ResourceMadeWith(ctx context.Context, tenant TenantID, kind ResourceKind, key IdempotencyKey) (Resource, error)
 	// ChangeResource stores what change makes of a resource that nobody else changes meanwhile, with its event. Without a change
 	// there is nothing to store.
 	ChangeResource(ctx context.Context, tenant TenantID, kind ResourceKind, id uuid.UUID, change func(Resource) (*ResourceChange, error)) (Resource, error)
@@ -85,14 +87,10 @@ func (rs *Resources) Create(ctx context.Context, actor Actor, tenant TenantID, k
 	if err != nil {
 		return nil, err
 	}
-	in, err := parseResourceInput(body, true)
-	if err != nil {
-		return nil, err
+	r, made, err := rs.fresh(ctx, actor, tenant, kind, body)
+	if KindOf(err) == Invalid && idempotency != nil {
+		return rs.madeBefore(ctx, tenant, kind, *idempotency, err)
 	}
-	if err := rs.resolve(ctx, tenant, kind, in); err != nil {
-		return nil, err
-	}
-	r, made, err := in.create(kind, tenant, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +99,28 @@ func (rs *Resources) Create(ctx context.Context, actor Actor, tenant TenantID, k
 		return nil, fmt.Errorf("create %s of %s: %w", r.Head().ID(), tenant, err)
 	}
 	return stored, nil
+}
+
+// fresh makes a resource from the body of a request, not stored yet.
+func (rs *Resources) fresh(ctx context.Context, actor Actor, tenant TenantID, kind ResourceKind, body []byte) (Resource, ResourceChange, error) {
+	in, err := parseResourceInput(body, true)
+	if err != nil {
+		return nil, ResourceChange{}, err
+	}
+	if err := rs.resolve(ctx, tenant, kind, in); err != nil {
+		return nil, ResourceChange{}, err
+	}
+	return in.create(kind, tenant, actor)
+}
+
+// madeBefore returns the first result of a key for a body that is invalid now: it may have been right then, such as an end of an
+// invitation that is past by the time of the retry. Without a first result it is the fault of the body.
+func (rs *Resources) madeBefore(ctx context.Context, tenant TenantID, kind ResourceKind, key IdempotencyKey, fault error) (Resource, error) {
+	first, err := rs.store.ResourceMadeWith(ctx, tenant, kind, key)
+	if KindOf(err) == NotFound {
+		return nil, fault
+	}
+	return first, err
 }
 
 // resourceKey reads the key of a request that makes something of a kind, nil for none.

@@ -99,6 +99,14 @@ func (s *fakeResources) InsertResource(
 	return r, nil
 }
 
+func (s *fakeResources) ResourceMadeWith(
+	_ context.Context, tenant posthorn.TenantID, kind posthorn.ResourceKind, key posthorn.IdempotencyKey,
+) (posthorn.Resource, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.find(tenant, kind, s.keys[key])
+}
+
 func (s *fakeResources) ChangeResource(
 	_ context.Context, tenant posthorn.TenantID, kind posthorn.ResourceKind, id uuid.UUID,
 	change func(posthorn.Resource) (*posthorn.ResourceChange, error),

@@ -298,6 +298,7 @@ func TestWrongInputNamesTheFields(t *testing.T) {
 			[]string{"addedOn", "category", "isContract", "lastSyncedAt", "logoUrl", "status", "totalTransactions", "type"},
 		},
 		{intg, "patch", `{"uid":"somebody else","walletId":"w2"}`, []string{"uid", "walletId"}},
+		{intg, "patch", `{"totalTransactions":9007199254740993}`, []string{"totalTransactions"}}, // a double cannot hold it
 	} {
 		before := len(f.store.changes)
 		var err error

@@ -287,5 +287,6 @@ func fieldWords(field string) string {
 			b.WriteRune(r)
 		}
 	}
-	return upperFirst(b.String())
+	words := strings.ReplaceAll(" "+b.String(), " api ", " API ")
+	return upperFirst(strings.TrimSpace(words))
 }
