@@ -10,7 +10,7 @@ import (
 	"posthorn/internal/posthorn"
 )
 
-const memberInvitationColumns = `id, tenant_id, email, role, external_id, token_hash, created_at, created_by, expires_at, accepted_at, accepted_by, revoked_at`
+const memberInvitationColumns = `id, tenant_id, email, role, external_id, token_hash, created_at, created_by, created_by_id, expires_at, accepted_at, accepted_by, revoked_at`
 
 // memberInvitationOpen is the condition of an invitation that can be accepted.
 const memberInvitationOpen = `accepted_at IS NULL AND revoked_at IS NULL AND expires_at > now()`
@@ -25,7 +25,7 @@ func scanMemberInvitation(row pgx.CollectableRow) (posthorn.MemberInvitation, er
 	var accepted, revoked *time.Time
 	var by *uuid.UUID
 	err := row.Scan((*uuid.UUID)(&i.ID), (*uuid.UUID)(&i.TenantID), &i.Email, &i.Role, &external, &hash, &i.CreatedAt, &i.CreatedBy,
-		&i.ExpiresAt, &accepted, &by, &revoked)
+		(*uuid.UUID)(&i.CreatedByID), &i.ExpiresAt, &accepted, &by, &revoked)
 	if err != nil {
 		return i, err
 	}
@@ -92,12 +92,15 @@ func (a *Accounts) InsertMemberInvitation(
 		if err := lockTenant(ctx, tx, i.TenantID); err != nil {
 			return err
 		}
+		if err := wantOwner(ctx, tx, i.CreatedByID); err != nil {
+			return err
+		}
 		if err := refuseInvitation(ctx, tx, &i, limit); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO member_invitations (id, tenant_id, email, role, external_id, token_hash, created_at, created_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, i.ID.UUID(), i.TenantID.UUID(), i.Email, string(i.Role), textOrNull(i.ExternalID), i.TokenHash[:],
-			i.CreatedAt, i.CreatedBy, i.ExpiresAt)
+		_, err = tx.Exec(ctx, `INSERT INTO member_invitations (id, tenant_id, email, role, external_id, token_hash, created_at, created_by, created_by_id, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, i.ID.UUID(), i.TenantID.UUID(), i.Email, string(i.Role), textOrNull(i.ExternalID), i.TokenHash[:],
+			i.CreatedAt, i.CreatedBy, i.CreatedByID.UUID(), i.ExpiresAt)
 		if err != nil {
 			return err
 		}

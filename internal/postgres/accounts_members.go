@@ -56,6 +56,11 @@ func (a *Accounts) ChangeMember(
 		if err != nil {
 			return err
 		}
+		if s.Member.Role == posthorn.RoleOwner && m.Role != posthorn.RoleOwner {
+			if err := endLinks(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		return writeAudit(ctx, tx, out.Audit...)
 	})
 }
@@ -76,8 +81,28 @@ func memberStanding(ctx context.Context, tx pgx.Tx, tenant posthorn.TenantID, by
 	return s, err
 }
 
+// endLinks ends the links that somebody made as an owner and that nobody has used.
+func endLinks(ctx context.Context, tx pgx.Tx, by posthorn.UserID) error {
+	_, err := tx.Exec(ctx, `WITH resets AS (UPDATE password_resets SET expires_at = now() WHERE created_by_id = $1 AND used_at IS NULL AND expires_at > now())
+UPDATE member_invitations SET revoked_at = now() WHERE created_by_id = $1 AND `+memberInvitationOpen, by.UUID())
+	return err
+}
+
+// wantOwner is posthorn.ErrOwnersManage unless a user is an owner, and stays one until the transaction ends.
+func wantOwner(ctx context.Context, tx pgx.Tx, id posthorn.UserID) error {
+	var owner bool
+	err := tx.QueryRow(ctx, `SELECT role = 'owner' FROM users WHERE id = $1 FOR SHARE`, id.UUID()).Scan(&owner)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && !owner {
+		return posthorn.ErrOwnersManage
+	}
+	return err
+}
+
 // removeMember deletes a user. Their sessions are deleted first, to be counted.
 func removeMember(ctx context.Context, tx pgx.Tx, id posthorn.UserID, entries []posthorn.AuditEntry) error {
+	if err := endLinks(ctx, tx, id); err != nil {
+		return err
+	}
 	ended, err := deleteSessions(ctx, tx, id, nil)
 	if err != nil {
 		return err
@@ -99,9 +124,14 @@ func (a *Accounts) ReplacePasswordReset(
 		if _, repeated, err = claimFormKey(ctx, tx, form, entry.ID.String()); err != nil || repeated {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO password_resets (user_id, token_hash, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5)
+		if err := wantOwner(ctx, tx, r.CreatedByID); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO password_resets (user_id, token_hash, created_at, created_by, created_by_id, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (user_id) DO UPDATE SET token_hash = excluded.token_hash, created_at = excluded.created_at, created_by = excluded.created_by,
-  expires_at = excluded.expires_at, used_at = NULL`, r.UserID.UUID(), r.TokenHash[:], r.CreatedAt, r.CreatedBy, r.ExpiresAt)
+  created_by_id = excluded.created_by_id, expires_at = excluded.expires_at, used_at = NULL`,
+			r.UserID.UUID(), r.TokenHash[:], r.CreatedAt, r.CreatedBy, r.CreatedByID.UUID(), r.ExpiresAt)
 		if err != nil {
 			return err
 		}
@@ -116,8 +146,9 @@ func (a *Accounts) PasswordResetByHash(ctx context.Context, tokenHash [32]byte) 
 	var hash []byte
 	var used *time.Time
 	const op = "find a reset link"
-	err := a.db.pool.QueryRow(ctx, `SELECT user_id, token_hash, created_at, created_by, expires_at, used_at FROM password_resets WHERE token_hash = $1`,
-		tokenHash[:]).Scan((*uuid.UUID)(&r.UserID), &hash, &r.CreatedAt, &r.CreatedBy, &r.ExpiresAt, &used)
+	err := a.db.pool.QueryRow(ctx, `SELECT user_id, token_hash, created_at, created_by, created_by_id, expires_at, used_at
+  FROM password_resets WHERE token_hash = $1`, tokenHash[:]).
+		Scan((*uuid.UUID)(&r.UserID), &hash, &r.CreatedAt, &r.CreatedBy, (*uuid.UUID)(&r.CreatedByID), &r.ExpiresAt, &used)
 	if err != nil {
 		return r, posthorn.UserCredentials{}, translate(err, op)
 	}

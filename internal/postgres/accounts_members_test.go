@@ -129,6 +129,60 @@ func TestARemovedMemberIsSignedOutAtOnce(t *testing.T) {
 	f.add(t, made.TenantID, posthorn.RoleMember, "mei@example.com", "clerk_mei") // both are free again
 }
 
+// Whoever is about to lose the role could make a link, and come back by it.
+func TestTheLinksOfAnOwnerEndWithTheRole(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(accountsFixture, posthorn.SignedIn, posthorn.User) error{
+		"removed": func(f accountsFixture, who posthorn.SignedIn, u posthorn.User) error {
+			return f.RemoveMember(t.Context(), who, u.ID)
+		},
+		"demoted": func(f accountsFixture, who posthorn.SignedIn, u posthorn.User) error {
+			return f.UpdateMember(t.Context(), who, u.ID, posthorn.MemberChange{Name: "Second", Role: posthorn.RoleAdmin})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newAccounts(t)
+			made, first := f.found(t, ownerEmail)
+			owner := f.signedIn(t, first)
+			member := f.add(t, made.TenantID, posthorn.RoleMember, "mei@example.com", "")
+			kept, err := f.InviteMember(t.Context(), owner, posthorn.NewMemberInvitation{Email: "kept@example.com", Role: posthorn.RoleMember})
+			if err != nil {
+				t.Fatal(err)
+			}
+			second := f.signedIn(t, f.add(t, made.TenantID, posthorn.RoleOwner, "second@example.com", ""))
+			invitation, err := f.InviteMember(t.Context(), second, posthorn.NewMemberInvitation{Email: "back@example.com", Role: posthorn.RoleOwner})
+			if err != nil {
+				t.Fatal(err)
+			}
+			reset, err := f.MakeResetLink(t.Context(), second, member.ID, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := end(f, owner, second.User); err != nil {
+				t.Fatal(err)
+			}
+			if i, _, err := f.OpenMemberInvitation(t.Context(), invitation.Token, "192.0.2.7"); err != nil || i.State(time.Now()) != posthorn.MemberInvitationRevoked {
+				t.Errorf("the invitation is %s, %v", i.State(time.Now()), err)
+			}
+			if _, err := f.ResetPasswordByLink(t.Context(), reset.Token, "192.0.2.7", otherPassword); !errors.Is(err, posthorn.ErrResetOver) {
+				t.Errorf("the reset link: %v", err)
+			}
+			if i, _, err := f.OpenMemberInvitation(t.Context(), kept.Token, "192.0.2.7"); err != nil || i.State(time.Now()) != posthorn.MemberInvitationOpen {
+				t.Errorf("what another owner made is %s, %v", i.State(time.Now()), err)
+			}
+			// A request that was under way when the role ended makes none either.
+			if _, err := f.MakeResetLink(t.Context(), second, member.ID, nil); !errors.Is(err, posthorn.ErrOwnersManage) {
+				t.Errorf("another reset link: %v", err)
+			}
+			_, err = f.InviteMember(t.Context(), second, posthorn.NewMemberInvitation{Email: "late@example.com", Role: posthorn.RoleOwner})
+			if !errors.Is(err, posthorn.ErrOwnersManage) {
+				t.Errorf("another invitation: %v", err)
+			}
+		})
+	}
+}
+
 func TestAnExternalIDBelongsToOneUserOfATenant(t *testing.T) {
 	t.Parallel()
 	f := newAccounts(t)

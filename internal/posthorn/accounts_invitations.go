@@ -45,8 +45,9 @@ type MemberInvitation struct {
 	// TokenHash is the SHA-256 of the token in the link.
 	TokenHash            [32]byte
 	CreatedAt, ExpiresAt time.Time
-	// CreatedBy is the name of who made it.
-	CreatedBy string
+	// CreatedBy is the name of the owner who made it. When CreatedByID is an owner no more, it is revoked.
+	CreatedBy   string
+	CreatedByID UserID
 	// AcceptedAt and RevokedAt are zero where they do not apply; AcceptedBy is the user who came of it.
 	AcceptedAt, RevokedAt time.Time
 	AcceptedBy            UserID
@@ -99,7 +100,8 @@ type MadeMemberInvitation struct {
 type MemberInvitationStore interface {
 	// InsertMemberInvitation stores an invitation. It is Conflict, with the field named, when the address has a user or an
 	// open invitation to the tenant, or the external id does, and ErrTooManyMemberInvitations when there are limit open ones. With
-	// a form key that was used before it stores nothing and returns the invitation that was made then.
+	// a form key that was used before it stores nothing and returns the invitation that was made then. It is ErrOwnersManage when
+	// who made it is an owner no more.
 	InsertMemberInvitation(ctx context.Context, i MemberInvitation, limit int, form *IdempotencyKey, entry AuditEntry) (MemberInvitationID, error)
 	// ListMemberInvitations returns the open invitations of a tenant and the newest of the others, newest first.
 	ListMemberInvitations(ctx context.Context, tenant TenantID) ([]MemberInvitation, error)
@@ -132,7 +134,7 @@ func (a *Accounts) InviteMember(ctx context.Context, who SignedIn, in NewMemberI
 	i := MemberInvitation{
 		ID: NewID[memberInvitationKind](), TenantID: who.Tenant.ID, Email: faults.email(in.Email), Role: in.Role,
 		ExternalID: faults.externalID(in.ExternalID), TokenHash: hash, CreatedAt: now, ExpiresAt: now.Add(memberInvitationLife),
-		CreatedBy: who.User.Name,
+		CreatedBy: who.User.Name, CreatedByID: who.User.ID,
 	}
 	faults.role(in.Role)
 	if err := faults.err(); err != nil {

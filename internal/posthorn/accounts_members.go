@@ -33,7 +33,8 @@ type MemberStore interface {
 	// ListMembers returns the members of a tenant: owners first, then admins, then the rest, each by name.
 	ListMembers(ctx context.Context, tenant TenantID) ([]Member, error)
 	// ChangeMember lets change look at a member and does what it decides, while no other change of the tenant's members is
-	// under way. When change fails nothing is stored and its error is returned. An external id in use is Conflict.
+	// under way. When change fails nothing is stored and its error is returned. An external id in use is Conflict. The links that
+	// an owner made end with the role.
 	ChangeMember(ctx context.Context, tenant TenantID, by, id UserID, change func(MemberStanding) (MemberOutcome, error)) error
 }
 
@@ -56,9 +57,9 @@ type MemberOutcome struct {
 	Audit []AuditEntry
 }
 
-// errOwnersManage is the answer to who is no owner and would change members. Members are the one thing, with tenant limits and
+// ErrOwnersManage is the answer to who is no owner and would change members. Members are the one thing, with tenant limits and
 // keys, that admins do not manage.
-var errOwnersManage = Errorf(Forbidden, "Only owners of the organisation manage its members. Ask one of them.")
+var ErrOwnersManage = Errorf(Forbidden, "Only owners of the organisation manage its members. Ask one of them.")
 
 // The Conflicts of a change of members.
 var (
@@ -71,7 +72,7 @@ var (
 // owns is an error unless a signed-in person is an owner.
 func (s *SignedIn) owns() error {
 	if s.User.Role != RoleOwner {
-		return errOwnersManage
+		return ErrOwnersManage
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func (a *Accounts) UpdateMember(ctx context.Context, who SignedIn, id UserID, in
 	}
 	err := a.store.ChangeMember(ctx, who.Tenant.ID, who.User.ID, id, func(s MemberStanding) (MemberOutcome, error) {
 		if s.ByRole != RoleOwner {
-			return MemberOutcome{}, errOwnersManage
+			return MemberOutcome{}, ErrOwnersManage
 		}
 		if s.Member.Role == RoleOwner && in.Role != RoleOwner && s.Owners < 2 {
 			return MemberOutcome{}, ErrLastOwner
@@ -164,7 +165,7 @@ func (a *Accounts) RemoveMember(ctx context.Context, who SignedIn, id UserID) er
 	err := a.store.ChangeMember(ctx, who.Tenant.ID, who.User.ID, id, func(s MemberStanding) (MemberOutcome, error) {
 		switch {
 		case s.ByRole != RoleOwner:
-			return MemberOutcome{}, errOwnersManage
+			return MemberOutcome{}, ErrOwnersManage
 		case s.Member.Role == RoleOwner && s.Owners < 2:
 			return MemberOutcome{}, ErrLastOwner
 		case id == who.User.ID:

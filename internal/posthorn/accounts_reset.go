@@ -18,8 +18,9 @@ type PasswordReset struct {
 	// TokenHash is the SHA-256 of the token in the link.
 	TokenHash            [32]byte
 	CreatedAt, ExpiresAt time.Time
-	// CreatedBy is the name of who made it.
-	CreatedBy string
+	// CreatedBy is the name of the owner who made it. When CreatedByID is an owner no more, it ends.
+	CreatedBy   string
+	CreatedByID UserID
 	// UsedAt is zero while it is good.
 	UsedAt time.Time
 }
@@ -27,7 +28,7 @@ type PasswordReset struct {
 // PasswordResetStore keeps links for new passwords. What does not exist is NotFound.
 type PasswordResetStore interface {
 	// ReplacePasswordReset stores a link in the place of the one before it. With a form key that was used before it changes
-	// nothing and says so.
+	// nothing and says so. It is ErrOwnersManage when who made it is an owner no more.
 	ReplacePasswordReset(ctx context.Context, r PasswordReset, form *IdempotencyKey, entry AuditEntry) (repeated bool, err error)
 	// PasswordResetByHash returns a link and whose it is.
 	PasswordResetByHash(ctx context.Context, tokenHash [32]byte) (PasswordReset, UserCredentials, error)
@@ -67,7 +68,9 @@ func (a *Accounts) MakeResetLink(ctx context.Context, who SignedIn, id UserID, f
 	}
 	token, hash := a.config.NewToken()
 	now := databaseNow()
-	r := PasswordReset{UserID: id, TokenHash: hash, CreatedAt: now, ExpiresAt: now.Add(resetLinkLife), CreatedBy: who.User.Name}
+	r := PasswordReset{
+		UserID: id, TokenHash: hash, CreatedAt: now, ExpiresAt: now.Add(resetLinkLife), CreatedBy: who.User.Name, CreatedByID: who.User.ID,
+	}
 	entry := audit(m.TenantID, who.actor(), ActionResetLinkMade, id.String(), nil, map[string]any{"expiresAt": FormatTime(r.ExpiresAt)})
 	repeated, err := a.store.ReplacePasswordReset(ctx, r, form, entry)
 	if err != nil {
