@@ -41,7 +41,7 @@ generate: static/node_modules/.package-lock.json ## Regenerate templates, style 
 test: ## Run all tests: unit, database, HTTP, browser
 	@sh scripts/need chromium npm
 	@$(MAKE) --no-print-directory static/node_modules/.package-lock.json
-	go test $(TESTFLAGS) -timeout 15m ./...
+	go test $(TESTFLAGS) -timeout 18m ./...
 
 .PHONY: check
 check: $(GOLANGCI) ## Check generated files, formatting, lint, module file

@@ -121,6 +121,27 @@ func readJSON(c *fiber.Ctx, limit int) ([]byte, error) {
 		return nil, err
 	}
 	body, err := readBody(c, limit)
+	return checkJSON(body, err, limit)
+}
+
+// readOptionalJSON is readJSON for a body that may be left out, nil where it is: also by a program that did not say how long it
+// would be.
+func readOptionalJSON(c *fiber.Ctx, limit int) ([]byte, error) {
+	if c.Request().Header.ContentLength() > 0 {
+		return readJSON(c, limit)
+	}
+	body, err := readBody(c, limit)
+	if err == nil && len(body) == 0 {
+		return nil, nil
+	}
+	if err := wantJSON(c); err != nil {
+		return nil, err
+	}
+	return checkJSON(body, err, limit)
+}
+
+// checkJSON returns what readBody has read when it is JSON, and says what is wrong otherwise.
+func checkJSON(body []byte, err error, limit int) ([]byte, error) {
 	switch {
 	case kindIs(err, posthorn.TooLarge):
 		return nil, posthorn.Because(posthorn.TooLarge, "The request body is larger than "+byteLimit(limit)+".", err)

@@ -128,11 +128,8 @@ const fieldTestData = "data"
 
 // readSince reads {"since"}, which is optional; zero without it.
 func readSince(c *fiber.Ctx) (time.Time, error) {
-	if c.Request().Header.ContentLength() == 0 {
-		return time.Time{}, nil
-	}
-	body, err := readJSON(c, maxWebhookBody)
-	if err != nil {
+	body, err := readOptionalJSON(c, maxWebhookBody)
+	if err != nil || body == nil {
 		return time.Time{}, err
 	}
 	var in map[string]json.RawMessage

@@ -101,11 +101,8 @@ func (s *Server) apiRotateSecret(c *fiber.Ctx) error {
 // readRotation reads {"overlapSeconds", "secret"}, both optional.
 func readRotation(c *fiber.Ctx) (posthorn.SecretRotation, error) {
 	r := posthorn.SecretRotation{Overlap: posthorn.DefaultSecretOverlap}
-	if c.Request().Header.ContentLength() == 0 {
-		return r, nil
-	}
-	body, err := readJSON(c, maxWebhookBody)
-	if err != nil {
+	body, err := readOptionalJSON(c, maxWebhookBody)
+	if err != nil || body == nil {
 		return r, err
 	}
 	in, err := readMembers(body, "The body must be an object with a whole number as overlapSeconds and a string as secret, both optional.")

@@ -215,6 +215,24 @@ func TestABodyThatIsAskedForFirstIsNoRequestEither(t *testing.T) {
 	}
 }
 
+// A program that streams does not say before how long a body will be, nor that there will be none.
+func TestABodyThatMayBeLeftOutIsLeftOutInChunks(t *testing.T) {
+	t.Parallel()
+	s := sitekit.Start(t)
+	hook := path.APIWebhooks + "/" + makeWebhook(t, s, nil).ID.String()
+	key := "X-API-Key: " + s.Owner.APIKey + "\r\n"
+	for target, want := range map[string]int{hook + "/rotate-secret": http.StatusOK, hook + "/replay-missed": http.StatusAccepted} {
+		w := dial(t, s)
+		w.send(chunked("POST "+target, key), chunked("POST "+target, key, "[]"))
+		if a := w.read(http.MethodPost); a.StatusCode != want {
+			t.Errorf("%s without a body: %d %s", target, a.StatusCode, a.Text)
+		}
+		if a := w.read(http.MethodPost); a.StatusCode != http.StatusUnsupportedMediaType {
+			t.Errorf("%s with one of no type: %d %s", target, a.StatusCode, a.Text)
+		}
+	}
+}
+
 func TestAConnectionIsClosedWhenItsBodyIsLongerThanAnybodyReads(t *testing.T) {
 	t.Parallel()
 	s := sitekit.Start(t)

@@ -208,15 +208,17 @@ func (s *DeliveryStats) Answers(
 }
 
 // waitingSQL counts what is due at the webhooks of a tenant, or at one, up to a number at each. The id of a delivery begins with
-// the time at which it was made, and reads in the order of its bytes.
+// the time at which it was made, and reads in the order of its bytes. A webhook is found between itself and itself, which only the
+// index by webhook and time can put into order: where it is equal to one, the planner may read all that is due by time alone.
 const waitingSQL = `
 SELECT coalesce(sum(least(n.total, $3)), 0)::bigint, coalesce(sum(least(n.retrying, $3)), 0)::bigint, coalesce(bool_or(n.total > $3), false),
        min(n.oldest)::uuid, min(ahead.at) FILTER (WHERE w.state = 'active')
   FROM webhooks w
   CROSS JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER (WHERE attempts > 0) AS retrying, min(delivery_id::text) AS oldest
-    FROM (SELECT delivery_id, attempts FROM due WHERE webhook_id = w.id ORDER BY next_attempt_at LIMIT $3 + 1) d) n
-  LEFT JOIN LATERAL (SELECT next_attempt_at AS at FROM due WHERE webhook_id = w.id AND next_attempt_at > now()
-                      ORDER BY next_attempt_at LIMIT 1) ahead ON true
+    FROM (SELECT delivery_id, attempts FROM due WHERE webhook_id BETWEEN w.id AND w.id
+           ORDER BY webhook_id, next_attempt_at LIMIT $3 + 1) d) n
+  LEFT JOIN LATERAL (SELECT next_attempt_at AS at FROM due WHERE webhook_id BETWEEN w.id AND w.id AND next_attempt_at > now()
+                      ORDER BY webhook_id, next_attempt_at LIMIT 1) ahead ON true
  WHERE w.tenant_id = $1 AND ($2::uuid IS NULL OR w.id = $2)`
 
 // Waiting says what waits to be sent to a webhook, or to all webhooks of the tenant where webhook is zero.

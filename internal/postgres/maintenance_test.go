@@ -166,7 +166,7 @@ func TestTheLoopWorksAtOnceLogsWhatItDidAndEndsWithItsContext(t *testing.T) {
 	<-log.seen
 	cancel()
 	<-done
-	if text := log.buf.String(); !strings.Contains(text, `msg="partition created" table=user_activity_history partition=user_activity_history_p`) {
+	if text := log.buf.String(); !strings.Contains(text, `msg="partitions created" table=user_activity_history partitions=`) {
 		t.Errorf("log is\n%s", text)
 	}
 }

@@ -144,11 +144,15 @@ func (db *DB) ensure(ctx context.Context, p partitioned, wanted span) ([]Partiti
 			if err := db.createPartition(ctx, s, p.storage); err != nil {
 				return err
 			}
-			db.log.InfoContext(ctx, "partition created", s.attrs()...)
+			db.log.DebugContext(ctx, "partition created", s.attrs()...)
 			made = append(made, s)
 		}
 		return err
 	})
+	if n := len(made); n > 0 {
+		db.log.InfoContext(ctx, "partitions created", slog.String("table", p.table), slog.Int("partitions", n),
+			slog.Time("from", made[0].From), slog.Time("to", made[n-1].To))
+	}
 	return made, translate(err, "make the partitions of "+p.table)
 }
 
