@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"math"
@@ -163,7 +162,7 @@ func (c *claimed) reached() posthorn.WebhookID {
 		return last
 	}
 	for i := range c.Jobs {
-		if id := c.Jobs[i].WebhookID; !c.Jobs[i].Test && bytes.Compare(id[:], last[:]) > 0 {
+		if id := c.Jobs[i].WebhookID; !c.Jobs[i].Test && id.After(last) {
 			last = id
 		}
 	}

@@ -1,7 +1,6 @@
 package posthorn
 
 import (
-	"bytes"
 	"context"
 	"iter"
 	"time"
@@ -52,7 +51,7 @@ type ActivityNotice struct {
 
 // Merge returns one notice that stands for two.
 func (n ActivityNotice) Merge(next ActivityNotice) ActivityNotice {
-	if bytes.Compare(next.Newest[:], n.Newest[:]) > 0 {
+	if next.Newest.After(n.Newest) {
 		n.Newest = next.Newest
 	}
 	if next.Worst.Rank() > n.Worst.Rank() {

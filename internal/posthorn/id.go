@@ -1,6 +1,7 @@
 package posthorn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -140,6 +141,9 @@ func (id ID[P]) UUID() uuid.UUID { return uuid.UUID(id) }
 
 // IsZero reports whether the id was never set.
 func (id ID[P]) IsZero() bool { return id == ID[P]{} }
+
+// After reports whether the id was made after another.
+func (id ID[P]) After(other ID[P]) bool { return bytes.Compare(id[:], other[:]) > 0 }
 
 // Time returns the millisecond, in UTC, at which the id was made.
 func (id ID[P]) Time() time.Time {

@@ -24,8 +24,9 @@ var (
 )
 
 // htmxConfig fits htmx to the Content-Security-Policy and lets it show what the server says about an error. Going back asks the
-// server again: no page is kept in the browser. 401 and what a proxy answers are left to the script.
-const htmxConfig = `{"allowEval":false,"includeIndicatorStyles":false,"historyCacheSize":0,"historyRestoreAsHxRequest":false,` +
+// server again: no page is kept in the browser. What was swapped in works at once, without a delay in which a click would follow a
+// link that is meant to open a dialog. 401 and what a proxy answers are left to the script.
+const htmxConfig = `{"defaultSettleDelay":0,"allowEval":false,"includeIndicatorStyles":false,"historyCacheSize":0,"historyRestoreAsHxRequest":false,` +
 	`"selfRequestsOnly":true,"scrollIntoViewOnBoost":false,"responseHandling":[` +
 	`{"code":"204","swap":false},{"code":"[23]..","swap":true},` +
 	`{"code":"400|403|404|409|413|422|429|500|503","swap":true},{"code":"...","swap":false,"error":true}]}`

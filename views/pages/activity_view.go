@@ -1,8 +1,6 @@
 package pages
 
 import (
-	"bytes"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,23 +13,9 @@ import (
 	"posthorn/views/ui"
 )
 
-// with copies filters and sets one of them, or drops it when there are no values.
-func with(filters url.Values, name string, values ...string) url.Values {
-	out := maps.Clone(filters)
-	if out == nil {
-		out = url.Values{}
-	}
-	out[name] = values
-	return out
-}
-
 // without is the feed without some of its filters.
 func (p FeedProps) without(names ...string) string {
-	values := maps.Clone(p.Values)
-	for _, name := range names {
-		values.Del(name)
-	}
-	return path.With(path.Activity, values)
+	return path.With(path.Activity, without(p.Values, names...))
 }
 
 // recordURL opens the drawer of a record over the feed.
@@ -49,7 +33,7 @@ func rowID(id posthorn.ActivityID) string { return "row-" + id.String() }
 
 // fresh says whether a record is one of the new ones.
 func (p FeedProps) fresh(id posthorn.ActivityID) bool {
-	return !p.Fresh.IsZero() && bytes.Compare(id[:], p.Fresh[:]) > 0
+	return !p.Fresh.IsZero() && id.After(p.Fresh)
 }
 
 // earliest is older than any record: it stands for the newest one of an empty feed, so that the first to come is a new one.

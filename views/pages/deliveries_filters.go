@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/a-h/templ"
-
 	"posthorn/internal/posthorn"
 	"posthorn/views/ui"
 )
@@ -59,7 +57,7 @@ func (p DeliveryLogProps) statuses() ui.SegmentedLinksProps {
 		address := p.at(with(p.Values, FilterStatus, values...))
 		links.Items = append(links.Items, ui.SegmentedLink{
 			Label: s.label, URL: address, Current: s.label == current,
-			Attrs: templ.Attributes{"hx-get": address, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true", "hx-sync": "#" + intoResults + ":replace"},
+			Attrs: resultsLinkAttrs(address),
 		})
 	}
 	return links

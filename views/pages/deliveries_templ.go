@@ -175,7 +175,7 @@ func deliveryLogForm(p DeliveryLogProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, p.formAttrs())
+		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, filterFormAttrs(p.url()))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -191,7 +191,7 @@ func deliveryLogForm(p DeliveryLogProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: "Event or delivery ID", Class: "w-full sm:ml-auto sm:w-56", Attrs: p.searchAttrs()}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: "Event or delivery ID", Class: "w-full sm:ml-auto sm:w-56", Attrs: filterSearchAttrs(p.url())}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

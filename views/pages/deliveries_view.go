@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"bytes"
 	"net/url"
 	"slices"
 	"time"
@@ -40,11 +39,7 @@ func (p DeliveryLogProps) at(values url.Values) string { return path.With(p.url(
 
 // without is the log without some of its filters.
 func (p DeliveryLogProps) without(names ...string) string {
-	values := with(p.Values, names[0])
-	for _, name := range names {
-		values.Del(name)
-	}
-	return p.at(values)
+	return p.at(without(p.Values, names...))
 }
 
 // filters are those in force, with the webhook where the address names it, for pages that are not the webhook's.
@@ -62,21 +57,6 @@ func (p DeliveryLogProps) filtered() bool {
 		f.WebhookID = posthorn.WebhookID{}
 	}
 	return !f.IsZero()
-}
-
-// formAttrs are those of the form's own requests. What is typed replaces the address, what is chosen adds a step to the history.
-func (p DeliveryLogProps) formAttrs() templ.Attributes {
-	return templ.Attributes{
-		"hx-get": p.url(), "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-disinherit": "*", "hx-trigger": "submit, change target:input:not([data-typed])",
-	}
-}
-
-func (p DeliveryLogProps) searchAttrs() templ.Attributes {
-	return templ.Attributes{
-		"data-typed": true, "hx-get": p.url(), "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-replace-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-include": "#filters", "hx-trigger": "input changed delay:300ms",
-	}
 }
 
 // earliestDelivery is older than any: it stands for the newest one of an empty log, so that the first to come is a new one.
@@ -108,7 +88,7 @@ func (p DeliveryLogProps) live() templ.Attributes {
 
 // fresh says whether a delivery is one of the new ones.
 func (p DeliveryLogProps) fresh(id posthorn.DeliveryID) bool {
-	return !p.Fresh.IsZero() && bytes.Compare(id[:], p.Fresh[:]) > 0
+	return !p.Fresh.IsZero() && id.After(p.Fresh)
 }
 
 // deliveryRow is the id of a delivery's row, and of a part of it.

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"bytes"
 	"net/url"
 	"time"
 
@@ -35,7 +34,7 @@ func (p EventListProps) live() templ.Attributes {
 
 // fresh says whether an event is one of the new ones.
 func (p EventListProps) fresh(id posthorn.EventID) bool {
-	return !p.Fresh.IsZero() && bytes.Compare(id[:], p.Fresh[:]) > 0
+	return !p.Fresh.IsZero() && id.After(p.Fresh)
 }
 
 // text counts what is new, empty for nothing.

@@ -165,7 +165,7 @@ func eventFilters(p EventListProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, eventFilterAttrs)
+		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, filterFormAttrs(path.Events))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -173,7 +173,7 @@ func eventFilters(p EventListProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: "Event, delivery or producer ID", Class: "w-full sm:w-72", Attrs: eventSearchAttrs}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: "Event, delivery or producer ID", Class: "w-full sm:w-72", Attrs: filterSearchAttrs(path.Events)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -237,7 +237,7 @@ func eventFilters(p EventListProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.OptionList(ui.OptionListProps{Name: eventTest, Options: p.testOptions(), Single: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.OptionList(ui.OptionListProps{Name: FilterTest, Options: p.testOptions(), Single: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,26 +14,8 @@ import (
 	"posthorn/views/ui"
 )
 
-// Names of the filters of the list beside those that other lists have.
-const (
-	eventTest   = "test"
-	eventCursor = "cursor"
-)
-
 // eventTestChip is the id of the filter of tests.
 const eventTestChip = "f-test"
-
-// Attributes of the form's own requests, as those of the feed.
-var (
-	eventFilterAttrs = templ.Attributes{
-		"hx-get": path.Events, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-disinherit": "*", "hx-trigger": "submit, change target:input:not([data-typed])",
-	}
-	eventSearchAttrs = templ.Attributes{
-		"data-typed": true, "hx-get": path.Events, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-replace-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-include": "#filters", "hx-trigger": "input changed delay:300ms",
-	}
-)
 
 // eventTabs are the pages about events.
 func eventTabs(current string) ui.TabsProps {
@@ -53,11 +34,7 @@ func eventTabs(current string) ui.TabsProps {
 
 // without is the list without some of its filters.
 func (p EventListProps) without(names ...string) string {
-	values := maps.Clone(p.Values)
-	for _, name := range names {
-		values.Del(name)
-	}
-	return path.With(path.Events, values)
+	return path.With(path.Events, without(p.Values, names...))
 }
 
 func (p EventListProps) typeChip() ui.FilterChipProps {
@@ -101,13 +78,13 @@ var eventTestLabels = []ui.Option{{Label: "With tests"}, {Value: "false", Label:
 func (p EventListProps) testOptions() []ui.Option {
 	options := slices.Clone(eventTestLabels)
 	for i := range options {
-		options[i].Selected = p.Values.Get(eventTest) == options[i].Value
+		options[i].Selected = p.Values.Get(FilterTest) == options[i].Value
 	}
 	return options
 }
 
 func (p EventListProps) testChip() ui.FilterChipProps {
-	return ui.FilterChipProps{ID: eventTestChip, Label: "Tests", Value: strings.ToLower(chosenLabel(p.testOptions())), ClearURL: p.without(eventTest)}
+	return ui.FilterChipProps{ID: eventTestChip, Label: "Tests", Value: strings.ToLower(chosenLabel(p.testOptions())), ClearURL: p.without(FilterTest)}
 }
 
 func (p EventListProps) time() timeFilter {
@@ -148,14 +125,7 @@ func (p EventListProps) applicationName(e *posthorn.Event) string {
 }
 
 func (p EventListProps) pager() ui.PagerProps {
-	pager := ui.PagerProps{Text: p.position()}
-	if p.Page.PrevCursor != "" {
-		pager.NewerURL = path.With(path.Events, with(p.Values, eventCursor, p.Page.PrevCursor))
-	}
-	if p.Page.NextCursor != "" {
-		pager.OlderURL = path.With(path.Events, with(p.Values, eventCursor, p.Page.NextCursor))
-	}
-	return pager
+	return cursorPager(p.position(), path.Events, p.Values, p.Page.PrevCursor, p.Page.NextCursor)
 }
 
 // summary says what is listed above the list.

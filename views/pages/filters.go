@@ -7,12 +7,68 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"posthorn/internal/posthorn"
+	"posthorn/views/path"
 	"posthorn/views/ui"
 )
 
 // What the filters of the lists have in common. Every filter is one chip: its words stand on the chip and, when nothing matches, in
 // the sentence that says so.
+
+// filterFormAttrs are those of the form's own requests. What is chosen adds a step to the history.
+func filterFormAttrs(list string) templ.Attributes {
+	return templ.Attributes{
+		"hx-get": list, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true",
+		"hx-sync": "#" + intoResults + ":replace", "hx-disinherit": "*", "hx-trigger": "submit, change target:input:not([data-typed])",
+	}
+}
+
+// filterSearchAttrs are those of the field that is searched from while somebody types, which replaces the address.
+func filterSearchAttrs(list string) templ.Attributes {
+	return templ.Attributes{
+		"data-typed": true, "hx-get": list, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-replace-url": "true",
+		"hx-sync": "#" + intoResults + ":replace", "hx-include": "#filters", "hx-trigger": "input changed delay:300ms",
+	}
+}
+
+// resultsLinkAttrs have a link show another selection of the list in its place.
+func resultsLinkAttrs(address string) templ.Attributes {
+	return templ.Attributes{
+		"hx-get": address, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true", "hx-sync": "#" + intoResults + ":replace",
+	}
+}
+
+// with copies filters and sets one of them, or drops it when there are no values.
+func with(filters url.Values, name string, values ...string) url.Values {
+	out := maps.Clone(filters)
+	if out == nil {
+		out = url.Values{}
+	}
+	out[name] = values
+	return out
+}
+
+// without copies filters but for some of them.
+func without(filters url.Values, names ...string) url.Values {
+	out := maps.Clone(filters)
+	for _, name := range names {
+		out.Del(name)
+	}
+	return out
+}
+
+// cursorPager leads to the pages beside one, of a list that goes on by cursors.
+func cursorPager(text, list string, filters url.Values, prev, next string) ui.PagerProps {
+	at := func(cursor string) string {
+		if cursor == "" {
+			return ""
+		}
+		return path.With(list, with(filters, PageCursor, cursor))
+	}
+	return ui.PagerProps{Text: text, NewerURL: at(prev), OlderURL: at(next)}
+}
 
 // filterSentence names the filters in force: `“abc”; type KYT; risk High, Critical`. The text that is searched for comes first, then
 // further words, then the chips, each with its label but for those whose words speak for themselves.

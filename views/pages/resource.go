@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/a-h/templ"
-
 	"posthorn/internal/posthorn"
 	"posthorn/views/layout"
 	"posthorn/views/path"
@@ -83,30 +81,9 @@ func (p ResourceListProps) words() resourceWords { return resourceKindWords[p.Ki
 // url is the list without filters.
 func (p ResourceListProps) url() string { return path.Resources(p.Kind.Plural()) }
 
-// formAttrs and searchAttrs are the form's own requests, as those of other lists.
-func (p ResourceListProps) formAttrs() templ.Attributes {
-	return templ.Attributes{
-		"hx-get": p.url(), "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-disinherit": "*", "hx-trigger": "submit, change target:input:not([data-typed])",
-	}
-}
-
-func (p ResourceListProps) searchAttrs() templ.Attributes {
-	return templ.Attributes{
-		"data-typed": true, "hx-get": p.url(), "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-replace-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-include": "#filters", "hx-trigger": "input changed delay:300ms",
-	}
-}
-
 // without is the list without some of its filters.
 func (p ResourceListProps) without(names ...string) string {
-	values := url.Values{}
-	for name, list := range p.Values {
-		if !slices.Contains(names, name) {
-			values[name] = list
-		}
-	}
-	return path.With(p.url(), values)
+	return path.With(p.url(), without(p.Values, names...))
 }
 
 func (p ResourceListProps) statusOptions() []ui.Option {
@@ -198,14 +175,7 @@ func (p ResourceListProps) columns() []ui.Column {
 }
 
 func (p ResourceListProps) pager() ui.PagerProps {
-	pager := ui.PagerProps{Text: p.position()}
-	if p.Page.PrevCursor != "" {
-		pager.NewerURL = path.With(p.url(), with(p.Values, eventCursor, p.Page.PrevCursor))
-	}
-	if p.Page.NextCursor != "" {
-		pager.OlderURL = path.With(p.url(), with(p.Values, eventCursor, p.Page.NextCursor))
-	}
-	return pager
+	return cursorPager(p.position(), p.url(), p.Values, p.Page.PrevCursor, p.Page.NextCursor)
 }
 
 // position says which part of the list is shown. All of it is never counted.

@@ -140,7 +140,7 @@ func resourceFilters(p ResourceListProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, p.formAttrs())
+		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, filterFormAttrs(p.url()))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -148,7 +148,7 @@ func resourceFilters(p ResourceListProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: p.words().look, Class: "w-full sm:w-72", Attrs: p.searchAttrs()}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: p.words().look, Class: "w-full sm:w-72", Attrs: filterSearchAttrs(p.url())}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

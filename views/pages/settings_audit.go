@@ -1,14 +1,11 @@
 package pages
 
 import (
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/a-h/templ"
 
 	"posthorn/internal/posthorn"
 	"posthorn/views/layout"
@@ -44,18 +41,6 @@ type AuditListProps struct {
 	Now      time.Time
 }
 
-// Attributes of the form's own requests, as those of the feed.
-var (
-	auditFilterAttrs = templ.Attributes{
-		"hx-get": path.SettingsAudit, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-disinherit": "*", "hx-trigger": "submit, change target:input:not([data-typed])",
-	}
-	auditSearchAttrs = templ.Attributes{
-		"data-typed": true, "hx-get": path.SettingsAudit, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-replace-url": "true",
-		"hx-sync": "#" + intoResults + ":replace", "hx-include": "#filters", "hx-trigger": "input changed delay:300ms",
-	}
-)
-
 // framed is the page without the words of this search in the find field of the frame.
 func (p AuditProps) framed() layout.PageProps {
 	page := p.Page
@@ -65,11 +50,7 @@ func (p AuditProps) framed() layout.PageProps {
 
 // without is the log without some of its filters.
 func (p AuditListProps) without(names ...string) string {
-	values := maps.Clone(p.Values)
-	for _, name := range names {
-		values.Del(name)
-	}
-	return path.With(path.SettingsAudit, values)
+	return path.With(path.SettingsAudit, without(p.Values, names...))
 }
 
 func (p AuditListProps) actorChip() ui.FilterChipProps {
@@ -185,15 +166,7 @@ func (p AuditListProps) position() string {
 }
 
 func (p AuditListProps) pager() ui.PagerProps {
-	at := func(cursor string) string {
-		if cursor == "" {
-			return ""
-		}
-		values := maps.Clone(p.Values)
-		values.Set(eventCursor, cursor)
-		return path.With(path.SettingsAudit, values)
-	}
-	return ui.PagerProps{Text: p.position(), NewerURL: at(p.Page.PrevCursor), OlderURL: at(p.Page.NextCursor)}
+	return cursorPager(p.position(), path.SettingsAudit, p.Values, p.Page.PrevCursor, p.Page.NextCursor)
 }
 
 // actorURL is the log of what whoever made an entry did.

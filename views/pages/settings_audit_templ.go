@@ -117,7 +117,7 @@ func auditFilters(p AuditListProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, auditFilterAttrs)
+		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, filterFormAttrs(path.SettingsAudit))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -125,7 +125,7 @@ func auditFilters(p AuditListProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: "ID of an entry, object or user", Class: "w-full sm:w-72", Attrs: auditSearchAttrs}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Search(ui.SearchProps{ID: "filter-text", Name: FilterText, Value: p.Filter.Text, Label: "ID of an entry, object or user", Class: "w-full sm:w-72", Attrs: filterSearchAttrs(path.SettingsAudit)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

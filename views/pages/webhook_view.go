@@ -132,7 +132,7 @@ func (p WebhookListProps) states() ui.SegmentedLinksProps {
 		address := path.With(path.Webhooks, with(p.Values, FilterState, string(standing)))
 		links.Items = append(links.Items, ui.SegmentedLink{
 			Label: label, URL: address, Current: p.Filter.Standing == standing, Count: ui.Count(int64(count)),
-			Attrs: templ.Attributes{"hx-get": address, "hx-target": "#" + intoResults, "hx-swap": "outerHTML", "hx-push-url": "true", "hx-sync": "#" + intoResults + ":replace"},
+			Attrs: resultsLinkAttrs(address),
 		})
 	}
 	add("All", "", p.List.Total())
