@@ -118,19 +118,36 @@ func (d *dayRows) writeDeliveries(ctx context.Context, pool *pgxpool.Pool) error
 	}
 	return d.fill(ctx, pool, "deliveries", columns, each(d.deliveries, func(r *deliveryRow) []any {
 		status, class := answered(&r.outcome)
-		var duration, finished any
-		if r.attempts > 0 {
-			duration = int32(r.outcome.Total.Milliseconds()) //nolint:gosec // G115: within a timeout
-		}
+		var finished any
 		if r.state != posthorn.DeliveryPending {
 			finished = r.at
 		}
 		e := r.event
 		return []any{
 			r.id.UUID(), e.tenant.UUID(), r.endpoint.id.UUID(), e.id, e.kind.name, orNull(e.application.UUID()), "smartkyc", e.test, e.at,
-			r.endpoint.url, string(r.state), r.reason, int32(r.attempts), status, class, duration, finished, //nolint:gosec // G115: few
+			r.endpoint.url, string(r.state), r.reason, int32(r.attempts), status, class, r.duration(), finished, //nolint:gosec // G115: few
 		}
 	}))
+}
+
+// duration is that of the latest attempt in milliseconds, null when there was none.
+func (r *deliveryRow) duration() any {
+	if r.attempts == 0 {
+		return nil
+	}
+	return int32(r.outcome.Total.Milliseconds()) //nolint:gosec // G115: within a timeout
+}
+
+// besideColumns are what the log is filtered by and stands beside what did not succeed, too.
+var besideColumns = []string{"delivery_id", "webhook_id", "tenant_id", "event", "application_id", "attempts", "status_code", "error_class", "duration_ms"}
+
+func (r *deliveryRow) beside() []any {
+	status, class := answered(&r.outcome)
+	e := r.event
+	return []any{
+		r.id.UUID(), r.endpoint.id.UUID(), e.tenant.UUID(), e.kind.name, orNull(e.application.UUID()), int32(r.attempts), status, class, //nolint:gosec // G115: few
+		r.duration(),
+	}
 }
 
 func (d *dayRows) writeAttempts(ctx context.Context, pool *pgxpool.Pool) error {
@@ -161,15 +178,15 @@ func (d *dayRows) writeRest(ctx context.Context, pool *pgxpool.Pool) error {
 	var due, dead, cancelled, keys, minutes, answers [][]any
 	for i := range d.deliveries {
 		r := &d.deliveries[i]
-		id, tenant, webhook := r.id.UUID(), r.event.tenant.UUID(), r.endpoint.id.UUID()
 		switch r.state {
 		case posthorn.DeliveryPending:
-			due = append(due, []any{id, webhook, r.at, int64(0), int32(r.attempts), int32(r.attempts), r.event.test}) //nolint:gosec // G115: few
-		case posthorn.DeliveryFailed:
 			status, class := answered(&r.outcome)
-			dead = append(dead, []any{id, tenant, webhook, r.at, status, class})
+			n := int32(r.attempts) //nolint:gosec // G115: few
+			due = append(due, []any{r.id.UUID(), r.endpoint.id.UUID(), r.at, int64(0), n, n, r.event.test, status, class})
+		case posthorn.DeliveryFailed:
+			dead = append(dead, append(r.beside(), r.at))
 		case posthorn.DeliveryCancelled:
-			cancelled = append(cancelled, []any{id, tenant, webhook})
+			cancelled = append(cancelled, r.beside())
 		default:
 		}
 	}
@@ -193,9 +210,9 @@ func (d *dayRows) writeRest(ctx context.Context, pool *pgxpool.Pool) error {
 		columns []string
 		rows    [][]any
 	}{
-		{"due", []string{"delivery_id", "webhook_id", "next_attempt_at", "lease_token", "attempts", "schedule", "test"}, due},
-		{"dead_letters", []string{"delivery_id", "tenant_id", "webhook_id", "failed_at", "status_code", "error_class"}, dead},
-		{"cancelled_deliveries", []string{"delivery_id", "tenant_id", "webhook_id"}, cancelled},
+		{"due", []string{"delivery_id", "webhook_id", "next_attempt_at", "lease_token", "attempts", "schedule", "test", "status_code", "error_class"}, due},
+		{"dead_letters", append(slices.Clone(besideColumns), "failed_at"), dead},
+		{"cancelled_deliveries", besideColumns, cancelled},
 		{"event_keys", []string{"tenant_id", "key", "event_id", "expires_at"}, keys},
 		{"webhook_minutes", []string{"webhook_id", "minute", "shard", "tenant_id", "succeeded", "failed", "dead", "latency"}, minutes},
 		{"webhook_responses", []string{"webhook_id", "minute", "shard", "answer", "attempts"}, answers},
