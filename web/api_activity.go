@@ -36,13 +36,13 @@ func readActivityListQuery(in url.Values, now time.Time) (posthorn.ActivityFilte
 	in.Del(pageAfter)
 	in.Del(pageBefore)
 	q, err := parseActivityQuery(in, time.UTC, now)
-	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
+	p := readQuery(in)
 	if e, ok := errors.AsType[*posthorn.Error](err); ok {
 		maps.Copy(p.faults, e.Fields)
 	}
 	page := p.page()
 	p.single([]string{filterText, filterApplication, filterUser, filterFrom, filterTo, filterRange, pageLimit, pageCursor})
-	return q.filter, page, posthorn.InvalidFields(p.sentence(), p.faults)
+	return q.filter, page, p.err()
 }
 
 // apiGetActivity answers one record with its payloads.

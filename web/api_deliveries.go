@@ -151,10 +151,10 @@ func readSince(c *fiber.Ctx) (time.Time, error) {
 // parseDeliveryQuery reads the query string of the delivery log. Times without a zone are in loc. The error names each bad
 // parameter.
 func parseDeliveryQuery(in url.Values, loc *time.Location, now time.Time) (posthorn.DeliveryFilter, posthorn.PageRequest, error) {
-	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
+	p := readQuery(in)
 	f := p.deliveryFilter(loc, now)
 	page := p.page()
-	return f, page, posthorn.InvalidFields(p.sentence(), p.faults)
+	return f, page, p.err()
 }
 
 // deliveryFilter reads the filters of the delivery log.
@@ -190,27 +190,4 @@ func (p *queryParser) deliveryFilter(loc *time.Location, now time.Time) posthorn
 var singleDeliveryFilters = []string{
 	filterWebhookID, filterEventID, filterDeliveryID, filterErrorClass, filterStatusCode, filterTest, filterText,
 	filterFrom, filterTo, filterRange, filterApplicationID, filterOver, filterMinAttempts, pageLimit, pageCursor,
-}
-
-// single refuses several values of a parameter that takes one: to go by the first would be to answer another question.
-func (p *queryParser) single(names []string) {
-	for _, name := range names {
-		if len(p.list(name)) > 1 {
-			p.faults[name] = "must be given once"
-		}
-	}
-}
-
-// parseIDFilter reads a parameter that is an id of a kind, zero when it is absent.
-func parseIDFilter[ID any](p *queryParser, name, rule string, parse func(string) (ID, error)) ID {
-	text := p.one(name)
-	if text == "" {
-		var none ID
-		return none
-	}
-	id, err := parse(text)
-	if err != nil {
-		p.faults[name] = rule
-	}
-	return id
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -110,31 +109,4 @@ const (
 func parseEventQuery(in url.Values, loc *time.Location, now time.Time) (posthorn.EventFilter, posthorn.PageRequest, error) {
 	f, page, _, err := readEventQuery(in, loc, now)
 	return f, page, err
-}
-
-// test reads whether tests alone or all but tests are asked for, nil for both.
-func (p *queryParser) test() *bool {
-	text := p.one(filterTest)
-	if text == "" {
-		return nil
-	}
-	test := text == "true"
-	if !test && text != "false" {
-		p.faults[filterTest] = "must be true or false"
-	}
-	return &test
-}
-
-// page reads which page of a list is asked for.
-func (p *queryParser) page() posthorn.PageRequest {
-	page := posthorn.PageRequest{Cursor: p.one(pageCursor)}
-	text := p.one(pageLimit)
-	if text == "" {
-		return page
-	}
-	var err error
-	if page.Limit, err = strconv.Atoi(text); err != nil || page.Limit < 1 || page.Limit > posthorn.MaxPageLimit {
-		p.faults[pageLimit] = "must be a whole number from 1 to " + strconv.Itoa(posthorn.MaxPageLimit)
-	}
-	return page
 }

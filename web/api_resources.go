@@ -72,9 +72,9 @@ func (s *Server) apiListResources(c *fiber.Ctx, kind posthorn.ResourceKind) erro
 func readResourceQuery(
 	in url.Values, kind posthorn.ResourceKind, loc *time.Location, now time.Time,
 ) (f posthorn.ResourceFilter, page posthorn.PageRequest, values url.Values, err error) {
-	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
+	p := readQuery(in)
 	f = posthorn.ResourceFilter{
-		Statuses: parseList(&p, filterStatus, kind.States().Statuses()), Text: p.one(filterText), Fields: map[string]string{},
+		Statuses: parseList(p, filterStatus, kind.States().Statuses()), Text: p.one(filterText), Fields: map[string]string{},
 	}
 	single := []string{filterText, filterFrom, filterTo, filterRange, pageLimit, pageCursor}
 	for _, name := range kind.FilterFields() {
@@ -84,9 +84,7 @@ func readResourceQuery(
 	p.single(single)
 	f.From, f.To = p.period(loc, now)
 	page = p.page()
-	p.kept.Del(pageCursor)
-	p.kept.Del(pageLimit)
-	return f, page, p.kept, posthorn.InvalidFields(p.sentence(), p.faults)
+	return f, page, p.kept, p.err()
 }
 
 // apiGetResource answers one resource.

@@ -16,8 +16,8 @@ import (
 // DeliveryFeed is the delivery log as its page shows it. Implemented by posthorn.DeliveryFeed.
 type DeliveryFeed interface {
 	List(ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter, page posthorn.PageRequest) (posthorn.DeliveryPage, error)
-	Count(ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter) (posthorn.DeliveryCount, error)
-	News(ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter, since posthorn.DeliveryID) (posthorn.DeliveryCount, error)
+	Count(ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter) (posthorn.Estimate, error)
+	News(ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter, since posthorn.DeliveryID) (posthorn.Estimate, error)
 	Newest(ctx context.Context, tenant posthorn.TenantID) (posthorn.DeliveryID, error)
 	Rows(ctx context.Context, tenant posthorn.TenantID, ids []posthorn.DeliveryID) ([]posthorn.LogEntry, error)
 	Export(ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter, brief bool) iter.Seq2[posthorn.LogEntry, error]

@@ -86,13 +86,11 @@ func (s *Server) showEventNews(c *fiber.Ctx) error {
 // readEventQuery reads the query string of the list of events; values are the filters as they stand in links, without the
 // position.
 func readEventQuery(in url.Values, loc *time.Location, now time.Time) (f posthorn.EventFilter, page posthorn.PageRequest, values url.Values, err error) {
-	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
+	p := readQuery(in)
 	f = posthorn.EventFilter{Types: p.list(filterEvent), Application: p.one(filterApplicationID), Text: p.one(filterText), Test: p.test()}
 	f.From, f.To = p.period(loc, now)
 	page = p.page()
-	p.kept.Del(pageCursor)
-	p.kept.Del(pageLimit)
-	return f, page, p.kept, posthorn.InvalidFields(p.sentence(), p.faults)
+	return f, page, p.kept, p.err()
 }
 
 // showEvent is one event with what became of it, or that part alone while it renews itself.

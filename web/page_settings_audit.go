@@ -23,16 +23,14 @@ type AuditLog interface {
 
 // readAuditQuery reads the query string of the audit log; values are the filters as they stand in links, without the position.
 func readAuditQuery(in url.Values, loc *time.Location, now time.Time) (f posthorn.AuditFilter, page posthorn.PageRequest, values url.Values, err error) {
-	p := queryParser{in: in, kept: url.Values{}, faults: map[string]string{}}
+	p := readQuery(in)
 	f = posthorn.AuditFilter{Actor: p.one(pages.FilterActor), Subject: p.one(pages.FilterSubject), Text: p.one(filterText)}
 	for _, action := range p.list(pages.FilterAction) {
 		f.Actions = append(f.Actions, posthorn.Action(action))
 	}
 	f.From, f.To = p.period(loc, now)
 	page = p.page()
-	p.kept.Del(pageCursor)
-	p.kept.Del(pageLimit)
-	return f, page, p.kept, posthorn.InvalidFields(p.sentence(), p.faults)
+	return f, page, p.kept, p.err()
 }
 
 // showAudit is the log: the page, or the list alone when a filter changed.

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,9 +18,6 @@ const (
 	filterCode = "code"
 )
 
-// maxWhole bounds filters that are numbers.
-const maxWhole = 1_000_000
-
 // deliveryQuery is the query string of the delivery log, understood.
 type deliveryQuery struct {
 	filter posthorn.DeliveryFilter
@@ -33,14 +29,13 @@ type deliveryQuery struct {
 // parseDeliveryPage reads the query string of a page of the log. Times without a zone are in loc. The error names each bad
 // parameter.
 func parseDeliveryPage(in url.Values, loc *time.Location, now time.Time) (deliveryQuery, error) {
-	q := deliveryQuery{values: url.Values{}}
-	p := queryParser{in: maps.Clone(in), kept: q.values, faults: map[string]string{}}
+	p := readQuery(maps.Clone(in))
+	q := deliveryQuery{values: p.kept}
 	p.in.Del(pageLimit)
 	p.code()
 	q.filter = p.deliveryFilter(loc, now)
 	q.page = p.page()
-	q.values.Del(pageCursor)
-	return q, posthorn.InvalidFields(p.sentence(), p.faults)
+	return q, p.err()
 }
 
 // code puts what the choice of a response means in its place. It wins over what is typed beside it.
@@ -59,20 +54,6 @@ func (p *queryParser) code() {
 	p.in.Del(filterStatusCode)
 	p.in.Del(filterErrorClass)
 	p.in.Set(name, text)
-}
-
-// whole reads a positive number, 0 when it is absent.
-func (p *queryParser) whole(name string) int {
-	text := p.one(name)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxWhole {
-		p.faults[name] = "must be a whole number from 1 to " + strconv.Itoa(maxWhole)
-		return 0
-	}
-	return n
 }
 
 // deliveryIDs reads ids; what is none, and what is too many, is left out.

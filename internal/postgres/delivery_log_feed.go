@@ -14,7 +14,7 @@ var _ posthorn.DeliveryFeedReader = (*DeliveryLog)(nil)
 // CountDeliveries counts the newest deliveries that a filter lets through, those above since, up to most.
 func (s *DeliveryLog) CountDeliveries(
 	ctx context.Context, tenant posthorn.TenantID, f posthorn.DeliveryFilter, since posthorn.DeliveryID, most int,
-) (n posthorn.DeliveryCount, err error) {
+) (n posthorn.Estimate, err error) {
 	err = s.db.snapshot(ctx, "count the deliveries of "+tenant.String(), func(tx pgx.Tx) error {
 		key, err := eventOfKey(ctx, tx, tenant, f.Text)
 		if err != nil {
@@ -22,15 +22,15 @@ func (s *DeliveryLog) CountDeliveries(
 		}
 		search := searchDeliveries(tenant, &posthorn.DeliveryQuery{Filter: f}, since, key, s.scan)
 		args := append([]any{pgx.QueryExecModeCacheDescribe}, search.args...)
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM ("+search.sql("d.id", most+1)+") n", args...).Scan(&n.Count); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM ("+search.sql("d.id", most+1)+") n", args...).Scan(&n.N); err != nil {
 			return err
 		}
-		if n.Count > most {
-			n = posthorn.DeliveryCount{Count: most, Capped: true}
+		if n.N > most {
+			n = posthorn.Estimate{N: most, More: true}
 			return nil
 		}
 		reached, err := search.reached(ctx, tx)
-		n.Capped = !reached.IsZero()
+		n.More = !reached.IsZero()
 		return err
 	})
 	return n, err

@@ -32,7 +32,7 @@ func TestASearchWithoutAnIndexGoesOnWhereItEnded(t *testing.T) {
 		t.Errorf("found %v in %d searches", found, searches)
 	}
 	n, err := l.b.log.CountDeliveries(t.Context(), l.b.tenant, filter, posthorn.DeliveryID{}, 100)
-	if err != nil || !n.Capped {
+	if err != nil || !n.More {
 		t.Errorf("counted %+v, %v", n, err)
 	}
 	var exported []string
@@ -50,19 +50,19 @@ func TestASearchWithoutAnIndexGoesOnWhereItEnded(t *testing.T) {
 func TestDeliveriesAreCountedUpToABound(t *testing.T) {
 	t.Parallel()
 	l := newLogged(t)
-	count := func(f posthorn.DeliveryFilter, since posthorn.DeliveryID, most int) posthorn.DeliveryCount {
+	count := func(f posthorn.DeliveryFilter, since posthorn.DeliveryID, most int) posthorn.Estimate {
 		n, err := l.b.log.CountDeliveries(t.Context(), l.b.tenant, f, since, most)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	for name, tc := range map[string]struct{ got, want posthorn.DeliveryCount }{
-		"all":        {count(posthorn.DeliveryFilter{}, posthorn.DeliveryID{}, 100), posthorn.DeliveryCount{Count: 10}},
-		"as many":    {count(posthorn.DeliveryFilter{}, posthorn.DeliveryID{}, 10), posthorn.DeliveryCount{Count: 10}},
-		"more":       {count(posthorn.DeliveryFilter{}, posthorn.DeliveryID{}, 9), posthorn.DeliveryCount{Count: 9, Capped: true}},
-		"of newest":  {count(posthorn.DeliveryFilter{}, l.queued, 100), posthorn.DeliveryCount{}},
-		"a producer": {count(posthorn.DeliveryFilter{Text: "order 7"}, posthorn.DeliveryID{}, 100), posthorn.DeliveryCount{Count: 1}},
+	for name, tc := range map[string]struct{ got, want posthorn.Estimate }{
+		"all":        {count(posthorn.DeliveryFilter{}, posthorn.DeliveryID{}, 100), posthorn.Estimate{N: 10}},
+		"as many":    {count(posthorn.DeliveryFilter{}, posthorn.DeliveryID{}, 10), posthorn.Estimate{N: 10}},
+		"more":       {count(posthorn.DeliveryFilter{}, posthorn.DeliveryID{}, 9), posthorn.Estimate{N: 9, More: true}},
+		"of newest":  {count(posthorn.DeliveryFilter{}, l.queued, 100), posthorn.Estimate{}},
+		"a producer": {count(posthorn.DeliveryFilter{Text: "order 7"}, posthorn.DeliveryID{}, 100), posthorn.Estimate{N: 1}},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, tc.got, tc.want)

@@ -19,17 +19,11 @@ type DeliveryFeedReader interface {
 	// ListDeliveries is that of DeliveryReader.
 	ListDeliveries(ctx context.Context, tenant TenantID, q DeliveryQuery) (DeliveryRows, error)
 	// CountDeliveries counts the newest deliveries that a filter lets through, those above since, up to most.
-	CountDeliveries(ctx context.Context, tenant TenantID, f DeliveryFilter, since DeliveryID, most int) (DeliveryCount, error)
+	CountDeliveries(ctx context.Context, tenant TenantID, f DeliveryFilter, since DeliveryID, most int) (Estimate, error)
 	// DeliveriesByID returns those of some deliveries that are the tenant's, in no order.
 	DeliveriesByID(ctx context.Context, tenant TenantID, ids []DeliveryID) ([]LogEntry, error)
 	// NewestDelivery returns the newest id of a tenant, zero when there is none.
 	NewestDelivery(ctx context.Context, tenant TenantID) (DeliveryID, error)
-}
-
-// DeliveryCount is how many deliveries there are. Capped means that there may be more than were counted.
-type DeliveryCount struct {
-	Count  int
-	Capped bool
 }
 
 // How far the feed counts, and how many rows are read anew at once.
@@ -56,12 +50,12 @@ func (d *DeliveryFeed) List(ctx context.Context, tenant TenantID, f DeliveryFilt
 }
 
 // Count counts the newest deliveries that a filter lets through, up to a cap.
-func (d *DeliveryFeed) Count(ctx context.Context, tenant TenantID, f DeliveryFilter) (DeliveryCount, error) {
+func (d *DeliveryFeed) Count(ctx context.Context, tenant TenantID, f DeliveryFilter) (Estimate, error) {
 	return d.store.CountDeliveries(ctx, tenant, f, DeliveryID{}, maxDeliveriesCounted)
 }
 
 // News counts what is newer than a delivery, up to a cap.
-func (d *DeliveryFeed) News(ctx context.Context, tenant TenantID, f DeliveryFilter, since DeliveryID) (DeliveryCount, error) {
+func (d *DeliveryFeed) News(ctx context.Context, tenant TenantID, f DeliveryFilter, since DeliveryID) (Estimate, error) {
 	return d.store.CountDeliveries(ctx, tenant, f, since, maxDeliveryNews)
 }
 

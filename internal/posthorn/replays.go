@@ -54,7 +54,7 @@ func (r *Replay) Left() time.Duration {
 // Estimate is a count that may stop at a limit.
 type Estimate struct {
 	N int
-	// More says that there are more than N.
+	// More says that there are, or may be, more than N.
 	More bool
 }
 

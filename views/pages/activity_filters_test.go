@@ -111,7 +111,7 @@ func TestAListThatRenewsItselfBringsTheChoicesOfItsNewRecords(t *testing.T) {
 	fragment := parsed(t, Feed(p)).Selection
 	absent(t, fragment, "#f-blockchain")
 	the(t, fragment, "#f-blockchain-chip[hx-swap-oob]")
-	p.Fresh = earliest
+	p.Fresh = posthorn.ActivityIDAt(time.UnixMilli(1))
 	fragment = parsed(t, Feed(p)).Selection
 	the(t, fragment, "#f-blockchain-filter[hx-swap-oob] input[value=bitcoin]")
 	the(t, fragment, "#f-application-filter[hx-swap-oob] input[type=radio]:checked")

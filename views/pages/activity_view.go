@@ -1,10 +1,10 @@
 package pages
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/a-h/templ"
 
@@ -15,7 +15,7 @@ import (
 
 // without is the feed without some of its filters.
 func (p FeedProps) without(names ...string) string {
-	return path.With(path.Activity, without(p.Values, names...))
+	return p.at(without(p.Values, names...))
 }
 
 // recordURL opens the drawer of a record over the feed.
@@ -36,36 +36,28 @@ func (p FeedProps) fresh(id posthorn.ActivityID) bool {
 	return !p.Fresh.IsZero() && id.After(p.Fresh)
 }
 
-// earliest is older than any record: it stands for the newest one of an empty feed, so that the first to come is a new one.
-var earliest = posthorn.ActivityIDAt(time.UnixMilli(1))
-
 // live are the addresses with which the script keeps the feed up to date.
 func (p FeedProps) live() templ.Attributes {
-	attrs := templ.Attributes{"data-url": path.With(path.Activity, p.Values)}
-	if len(p.Faults) > 0 {
-		return attrs
-	}
-	seen := p.Newest.String()
-	if p.Newest.IsZero() {
-		seen = earliest.String()
-	}
-	attrs["data-stream"] = path.With(path.ActivityStream, url.Values{SinceRecord: {seen}})
-	attrs["data-new-url"] = path.With(path.ActivityNew, with(p.Values, SinceRecord, seen))
-	attrs["data-refresh-url"] = path.With(path.Activity, with(p.Values, FreshSince, seen))
-	if p.FirstPage {
-		attrs["data-first-page"] = true
+	attrs := templ.Attributes{"data-url": p.at(p.Values)}
+	if len(p.Faults) == 0 {
+		maps.Copy(attrs, liveList{
+			at: p.at, filters: p.Values, stream: path.ActivityStream, news: path.ActivityNew, newsFilters: p.Values,
+			seen: seenOf(p.Newest, posthorn.ActivityIDAt), firstPage: p.FirstPage,
+		}.attrs())
 	}
 	return attrs
 }
+
+func (p FeedProps) at(filters url.Values) string { return path.With(path.Activity, filters) }
 
 func (p FeedProps) pager() ui.PagerProps {
 	records := p.Page.Records
 	pager := ui.PagerProps{Text: p.position()}
 	if p.Page.HasNewer {
-		pager.NewerURL = path.With(path.Activity, with(p.Values, PageBefore, records[0].ID.String()))
+		pager.NewerURL = p.at(with(p.Values, PageBefore, records[0].ID.String()))
 	}
 	if p.Page.HasOlder {
-		pager.OlderURL = path.With(path.Activity, with(p.Values, PageAfter, records[len(records)-1].ID.String()))
+		pager.OlderURL = p.at(with(p.Values, PageAfter, records[len(records)-1].ID.String()))
 	}
 	return pager
 }
@@ -113,7 +105,7 @@ func (p FeedProps) riskFigures() []figure {
 		if f.current = slices.Equal(p.Filter.RiskLevels, []posthorn.RiskLevel{posthorn.RiskLevel(part.Level)}); f.current {
 			f.url = p.without(FilterRisk)
 		} else {
-			f.url = path.With(path.Activity, with(p.Values, FilterRisk, part.Level))
+			f.url = p.at(with(p.Values, FilterRisk, part.Level))
 		}
 		figures = append(figures, f)
 	}
@@ -125,7 +117,7 @@ func (p FeedProps) errorFigure() figure {
 	if f.current {
 		f.url = p.without(FilterStatus)
 	} else {
-		f.url = path.With(path.Activity, with(p.Values, FilterStatus, string(posthorn.ActivityError)))
+		f.url = p.at(with(p.Values, FilterStatus, string(posthorn.ActivityError)))
 	}
 	return f
 }

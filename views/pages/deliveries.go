@@ -47,7 +47,7 @@ type DeliveryLogProps struct {
 	Values url.Values
 	// Faults says what is wrong with which filter; nothing is listed then.
 	Faults map[string]string
-	Count  posthorn.DeliveryCount
+	Count  posthorn.Estimate
 	// Webhook is the one whose log it is, nil for that of all.
 	Webhook *posthorn.WebhookDetail
 	// Types, Applications and Webhooks are what there is to filter by.
@@ -66,7 +66,7 @@ type DeliveryLogProps struct {
 
 // DeliveryLogNewsProps is the link that counts new deliveries.
 type DeliveryLogNewsProps struct {
-	News posthorn.DeliveryCount
+	News posthorn.Estimate
 	// Values are the filters of the log that the link leads to the top of.
 	Values url.Values
 	// Of is the webhook whose log it is, empty for that of all.

@@ -800,7 +800,7 @@ func deliveryLogStrip(p DeliveryLogProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if p.Count.Count > 0 && p.failures() {
+		if p.Count.N > 0 && p.failures() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<a class=\"inline-block py-0.5 text-accent hover:underline\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -1,9 +1,9 @@
 package pages
 
 import (
+	"maps"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/a-h/templ"
 
@@ -59,30 +59,21 @@ func (p DeliveryLogProps) filtered() bool {
 	return !f.IsZero()
 }
 
-// earliestDelivery is older than any: it stands for the newest one of an empty log, so that the first to come is a new one.
-var earliestDelivery = posthorn.DeliveryIDAt(time.UnixMilli(1))
-
 // live are the addresses with which the script keeps the log up to date.
 func (p DeliveryLogProps) live() templ.Attributes {
 	attrs := templ.Attributes{"data-url": p.at(p.Values), "data-noun": "delivery", "data-nouns": "deliveries"}
 	if len(p.Faults) > 0 {
 		return attrs
 	}
-	seen := p.Newest.String()
-	if p.Newest.IsZero() {
-		seen = earliestDelivery.String()
-	}
-	news := with(p.filters(), SinceRecord, seen)
+	news := p.filters()
 	if p.Webhook != nil {
-		news.Set(LogOf, p.Webhook.ID.String())
+		news = with(news, LogOf, p.Webhook.ID.String())
 	}
-	attrs["data-stream"] = path.With(path.DeliveryLogStream, url.Values{SinceRecord: {seen}})
-	attrs["data-new-url"] = path.With(path.DeliveryLogNew, news)
-	attrs["data-refresh-url"] = p.at(with(p.Values, FreshSince, seen))
+	maps.Copy(attrs, liveList{
+		at: p.at, filters: p.Values, stream: path.DeliveryLogStream, news: path.DeliveryLogNew, newsFilters: news,
+		seen: seenOf(p.Newest, posthorn.DeliveryIDAt), firstPage: p.FirstPage,
+	}.attrs())
 	attrs["data-rows-url"] = path.DeliveryLogRows
-	if p.FirstPage {
-		attrs["data-first-page"] = true
-	}
 	return attrs
 }
 
@@ -114,7 +105,7 @@ func (p DeliveryLogProps) columns() []ui.Column {
 }
 
 // total is how many deliveries the filters let through, "2,000+" when not all were counted.
-func (p DeliveryLogProps) total() string { return countText(int64(p.Count.Count), p.Count.Capped) }
+func (p DeliveryLogProps) total() string { return estimated(p.Count) }
 
 // totalWord follows total.
 func (p DeliveryLogProps) totalWord() string {
@@ -128,7 +119,7 @@ func (p DeliveryLogProps) totalWord() string {
 	case segmentFailed:
 		return "failed"
 	}
-	if p.Count.Count == 1 && !p.Count.Capped {
+	if p.Count.N == 1 && !p.Count.More {
 		return "delivery"
 	}
 	return "deliveries"
@@ -170,10 +161,10 @@ func (p DeliveryLogProps) reached() string {
 
 // text counts what is new.
 func (p DeliveryLogNewsProps) text() string {
-	if p.News.Count == 0 {
+	if p.News.N == 0 {
 		return ""
 	}
-	return counted(int64(p.News.Count), p.News.Capped, "new delivery", "new deliveries")
+	return counted(int64(p.News.N), p.News.More, "new delivery", "new deliveries")
 }
 
 func (p DeliveryLogNewsProps) url() string {
@@ -218,7 +209,7 @@ func (p DeliveryLogProps) failures() bool {
 
 // replays says that the filters select what can be sent again.
 func (p DeliveryLogProps) replays() bool {
-	return p.Count.Count > 0 && p.filtered() && p.segment() != segmentPending
+	return p.Count.N > 0 && p.filtered() && p.segment() != segmentPending
 }
 
 // further leads to where the search goes on.

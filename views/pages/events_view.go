@@ -34,7 +34,7 @@ func eventTabs(current string) ui.TabsProps {
 
 // without is the list without some of its filters.
 func (p EventListProps) without(names ...string) string {
-	return path.With(path.Events, without(p.Values, names...))
+	return p.at(without(p.Values, names...))
 }
 
 func (p EventListProps) typeChip() ui.FilterChipProps {
