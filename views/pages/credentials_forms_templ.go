@@ -601,7 +601,7 @@ func ownSecret(value, fault string, focus bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 39, "\">Your own secret <span class=\"font-normal text-subtle\">optional</span></label> <input class=\"input mt-1.5 font-mono !text-xs max-sm:!text-sm\" id=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 39, "\">Your own secret <span class=\"font-normal text-subtle\">optional</span></label> <input class=\"input mt-1.5 field-mono\" id=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

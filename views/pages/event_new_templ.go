@@ -241,7 +241,7 @@ func eventTypeSelect(groups []typeGroup, form, target, fault string) templ.Compo
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "\">Event type</label> <select class=\"select mt-1.5 font-mono !text-xs max-sm:!text-sm\" id=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "\">Event type</label> <select class=\"select mt-1.5 field-mono\" id=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

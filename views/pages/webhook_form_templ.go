@@ -860,7 +860,7 @@ func webhookHeader(p WebhookFormProps, row int) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		h, id := p.Form.Headers[row], "header-"+strconv.Itoa(row)
 		fault := p.headerFault(row)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 51, "<div><div class=\"grid grid-cols-[minmax(0,1fr)_2.5rem] gap-2 max-sm:rounded-md max-sm:border max-sm:border-line max-sm:p-2 sm:grid-cols-[minmax(0,2fr)_minmax(0,3fr)_2rem] sm:items-center\"><input class=\"input font-mono !text-xs max-sm:!text-sm\" id=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 51, "<div><div class=\"grid grid-cols-[minmax(0,1fr)_2.5rem] gap-2 max-sm:rounded-md max-sm:border max-sm:border-line max-sm:p-2 sm:grid-cols-[minmax(0,2fr)_minmax(0,3fr)_2rem] sm:items-center\"><input class=\"input field-mono\" id=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -947,7 +947,7 @@ func webhookHeader(p WebhookFormProps, row int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "> <input class=\"input font-mono !text-xs max-sm:col-start-1 max-sm:!text-sm\" name=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "> <input class=\"input field-mono max-sm:col-start-1\" name=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -112,7 +112,7 @@ func Field(p FieldProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var2 = []any{"input mt-1.5", templ.KV("input-lg", p.Large), templ.KV("font-mono !text-xs max-sm:!text-sm", p.Mono)}
+		var templ_7745c5c3_Var2 = []any{"input mt-1.5", templ.KV("input-lg", p.Large), templ.KV("field-mono", p.Mono)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var2...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
