@@ -51,7 +51,7 @@ func (s *Server) showAudit(c *fiber.Ctx) error {
 
 // auditList gathers one page of the log. Filters that cannot be understood are a 422 that lists nothing.
 func (s *Server) auditList(c *fiber.Ctx) (pages.AuditListProps, int, error) {
-	p := pages.AuditListProps{Location: zoneOf(c), Now: time.Now()}
+	p := pages.AuditListProps{Owner: requestOf(c).signedIn.User.Role == posthorn.RoleOwner, Location: zoneOf(c), Now: time.Now()}
 	var position posthorn.PageRequest
 	var err error
 	if p.Facets, err = s.Audit.Facets(c.UserContext(), tenantOf(c)); err != nil {

@@ -339,7 +339,8 @@ func TestAnEmptyBucketIsNotAskedForEachRequest(t *testing.T) {
 		if got := len(j.admitted); got < 195 || got > 200 {
 			t.Errorf("%d passed in a minute", got)
 		}
-		if s.ordered() > 2*(seconds*2+10)+100 {
+		// The tokens of the first moments are asked for one by one: what comes in them has no pace yet.
+		if s.ordered() > 2*(seconds*2+10)+2*posthorn.DefaultRateLimit.Burst {
 			t.Errorf("%d orders for %d requests", s.ordered(), seconds*200)
 		}
 		t.Logf("%d orders for %d requests, of which %d passed", s.ordered(), seconds*200, len(j.admitted))
@@ -355,14 +356,14 @@ func TestALeaseIsRecalledOrLapses(t *testing.T) {
 			s := newRateStore()
 			all, tenant := s.processes(2, posthorn.DefaultRateLimit), posthorn.NewTenantID()
 			var before, burst rateJudge
-			for range 2 {
+			for range 3 {
 				before.ask(t, all[0], tenant)
 				<-time.After(500 * time.Millisecond)
 			}
 			if dead {
 				s.listeners = all[1:]
 			}
-			<-time.After(500 * time.Millisecond) // now one bucket has 100 tokens again, but for a lease of 5
+			<-time.After(1500 * time.Millisecond) // now one bucket has 100 tokens again, but for a lease of 5
 			began := time.Now()
 			var work sync.WaitGroup
 			for range 100 {
@@ -373,7 +374,7 @@ func TestALeaseIsRecalledOrLapses(t *testing.T) {
 			if dead {
 				want = 95
 			}
-			if len(burst.admitted) != want || time.Since(began) > 100*time.Millisecond {
+			if len(burst.admitted) != want || time.Since(began) > 550*time.Millisecond {
 				t.Errorf("dead %v: %d passed within %s", dead, len(burst.admitted), time.Since(began))
 			}
 			<-time.After(time.Minute)

@@ -19,10 +19,15 @@ const (
 	// queries than that, however fast the bucket fills; and what another process gives back is known by then.
 	emptyAtLeast = 20 * time.Millisecond
 	emptyAtMost  = time.Second
+	// paceOver is the least time over which the pace of requests is taken.
+	paceOver = time.Second
 )
 
 // recallWaits are the pauses before the looks that follow a recall. After the last of them requests are refused.
-var recallWaits = [...]time.Duration{10 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond}
+// They are long enough for a process that is short of processor time.
+var recallWaits = [...]time.Duration{
+	10 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond,
+}
 
 // errBucketGone is the answer of a bucket that the process has just forgotten.
 var errBucketGone = errors.New("the bucket was forgotten")
@@ -52,9 +57,10 @@ type sharedBucket struct {
 	waiting  []*waitingRequest
 	asking   chan struct{}
 	settling bool
-	// admitted were let through since askedAt.
+	// admitted were let through since paceAt; before that requests came at pace, which is in requests a second.
 	admitted int
-	askedAt  time.Time
+	paceAt   time.Time
+	pace     float64
 	used     time.Time
 	gone     bool
 }
@@ -246,20 +252,22 @@ func (b *sharedBucket) begin(looks int) (batch []*waitingRequest, o BucketOrder,
 		Recall: looks == 0 && !now.Before(b.recallAfter),
 	}
 	if o.Need > 0 {
-		o.Spare = b.pace(now)
-		b.askedAt, b.admitted = now, 0
+		o.Spare = b.expected(now)
 	}
 	b.settling, b.spare = false, 0
 	return batch, o, now, true
 }
 
-// pace is how many requests will come in leaseAhead, if they go on coming as since the last order.
-func (b *sharedBucket) pace(now time.Time) int {
-	since := now.Sub(b.askedAt)
-	if b.askedAt.IsZero() || since <= 0 {
-		return 0
+// expected is how many requests will come in leaseAhead, if they go on coming as they did. Those of a single moment have no pace:
+// what was lent for them would be missing in another process.
+func (b *sharedBucket) expected(now time.Time) int {
+	if since := now.Sub(b.paceAt); since >= paceOver {
+		if !b.paceAt.IsZero() {
+			b.pace = float64(b.admitted) / since.Seconds()
+		}
+		b.paceAt, b.admitted = now, 0
 	}
-	return int(min(float64(b.admitted)*leaseAhead.Seconds()/since.Seconds(), MaxRequestRate))
+	return int(min(b.pace*leaseAhead.Seconds(), MaxRequestRate))
 }
 
 // finish hands out the answer to an order. It returns how many looks have followed a recall, where there will be another one.

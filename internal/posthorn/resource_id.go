@@ -26,8 +26,6 @@ type (
 	InvitationID = ID[invitationKind]
 	// SubmissionID identifies a submission ("sub_…").
 	SubmissionID = ID[submissionKind]
-	// VerificationID identifies a verification session ("ver_…").
-	VerificationID = ID[verificationKind]
 	// IntegrationID identifies an integration ("int_…").
 	IntegrationID = ID[integrationKind]
 	// ResourceChangeID identifies an entry of the history of a resource ("chg_…").

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -35,8 +36,10 @@ type AuditListProps struct {
 	// Beyond says that the address asks for a page that is not the first.
 	Beyond bool
 	// Faults says what is wrong with which filter; nothing is listed then.
-	Faults   map[string]string
-	Facets   posthorn.AuditFacets
+	Faults map[string]string
+	Facets posthorn.AuditFacets
+	// Owner says that the reader has the pages of members.
+	Owner    bool
 	Location *time.Location
 	Now      time.Time
 }
@@ -183,23 +186,28 @@ func subjectLogURL(e *posthorn.AuditEntry) string {
 	return path.With(path.SettingsAudit, url.Values{FilterSubject: {e.Subject}})
 }
 
-// subjectURL is the page of what an entry is about, empty where there is none.
-func subjectURL(e *posthorn.AuditEntry) string {
+// subjectPages are the pages of what an entry can be about, by the prefix of its id.
+var subjectPages = map[string]func(string) string{
+	"wh": path.Webhook, "whd": path.Delivery, "evt": path.Event, "rpl": path.Replay, "app": path.SettingsApplication, "user": path.SettingsMember,
+}
+
+// subjectURL is the page of what an entry is about, empty where there is none that the reader has.
+func (p AuditListProps) subjectURL(e *posthorn.AuditEntry) string {
 	kind, _, _ := strings.Cut(e.Subject, "_")
-	to, ok := map[string]func(string) string{
-		"wh": path.Webhook, "whd": path.Delivery, "evt": path.Event, "rpl": path.Replay, "app": path.SettingsApplication, "user": path.SettingsMember,
-	}[kind]
+	to, ok := subjectPages[kind]
 	switch {
 	case strings.HasPrefix(string(e.Action), "event_type."):
 		return path.EventType(e.Subject)
 	case !ok || strings.HasSuffix(string(e.Action), ".deleted") || strings.HasSuffix(string(e.Action), ".removed"):
 		return ""
+	case kind == "user" && (!p.Owner || nameOf(p.Facets.Users, e.Subject) == ""):
+		return ""
 	}
 	return to(e.Subject)
 }
 
-// auditSubject is what an entry is about, as people call it, where the entry says so.
-func auditSubject(e *posthorn.AuditEntry) string {
+// subject is what an entry is about, as people call it, where that is known.
+func (p AuditListProps) subject(e *posthorn.AuditEntry) string {
 	for _, fields := range []map[string]any{e.After, e.Before} {
 		for _, name := range []string{"name", "email"} {
 			if text, ok := fields[name].(string); ok && text != "" {
@@ -209,6 +217,16 @@ func auditSubject(e *posthorn.AuditEntry) string {
 	}
 	if strings.HasPrefix(string(e.Action), "event_type.") {
 		return e.Subject
+	}
+	return cmp.Or(nameOf(p.Facets.Users, e.Subject), nameOf(p.Facets.Former, e.Subject))
+}
+
+// nameOf is the name of the user with an id, empty when there is none.
+func nameOf(users []posthorn.User, id string) string {
+	for i := range users {
+		if users[i].ID.String() == id {
+			return users[i].Name
+		}
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"posthorn/internal/posthorn"
+	"posthorn/views/path"
 	"posthorn/views/ui"
 )
 
@@ -26,5 +27,31 @@ func TestARemovedMemberCanBeChosenInTheAuditLog(t *testing.T) {
 	want := ui.Option{Value: id.String(), Label: "Mei (removed)", Selected: true}
 	if options := p.actorOptions(); len(options) != 2 || options[1] != want {
 		t.Errorf("the options are %+v", options)
+	}
+}
+
+func TestAnEntryAboutAMemberNamesThem(t *testing.T) {
+	t.Parallel()
+	present, gone := posthorn.UserID{1}, posthorn.UserID{2}
+	p := AuditListProps{Facets: posthorn.AuditFacets{
+		Users: []posthorn.User{{ID: present, Name: "Bo"}}, Former: []posthorn.User{{ID: gone, Name: "Mei"}},
+	}}
+	entry := func(id posthorn.UserID) *posthorn.AuditEntry {
+		return &posthorn.AuditEntry{Action: posthorn.ActionRoleChanged, Subject: id.String(), After: map[string]any{"role": "admin"}}
+	}
+	for id, want := range map[posthorn.UserID]string{present: "Bo", gone: "Mei", {3}: ""} {
+		if got := p.subject(entry(id)); got != want {
+			t.Errorf("the entry is about %q, want %q", got, want)
+		}
+	}
+	if to := p.subjectURL(entry(present)); to != "" {
+		t.Errorf("an admin is led to %s, which owners have", to)
+	}
+	p.Owner = true
+	if to := p.subjectURL(entry(present)); to != path.SettingsMember(present.String()) {
+		t.Errorf("an owner is led to %q", to)
+	}
+	if to := p.subjectURL(entry(gone)); to != "" {
+		t.Errorf("an owner is led to %s, where nobody is any more", to)
 	}
 }
