@@ -286,7 +286,7 @@ func TestAStreamIsForThoseWhoAreSignedIn(t *testing.T) {
 }
 
 // streamFunction is where the goroutine of a stream is.
-const streamFunction = "web.(*activityStream).run"
+const streamFunction = "web.(*listStream[...]).run"
 
 func TestAReaderWhoLeavesIsForgotten(t *testing.T) {
 	t.Parallel()
