@@ -47,7 +47,6 @@ test: ## Run all tests: unit, database, HTTP, browser
 check: $(GOLANGCI) ## Check generated files, formatting, lint, module file
 	@sh scripts/generated
 	go mod tidy -diff
-	go vet ./...
 	$(GOLANGCI) run ./...
 
 .PHONY: bench

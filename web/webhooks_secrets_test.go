@@ -238,8 +238,9 @@ func (e *eavesdropper) byAPI(target string) (webhook string) {
 
 // readAll asks for everything that can be read, with its session and its key.
 func (e *eavesdropper) readAll(p property) {
+	endless := []string{path.ActivityStream, path.DeliveryLogStream, path.EventStream}
 	for _, r := range web.Routes() {
-		if r.Method != http.MethodGet || r.Path == path.ActivityStream { // which never ends
+		if r.Method != http.MethodGet || slices.Contains(endless, r.Path) {
 			continue
 		}
 		target := strings.NewReplacer(":id", p.behind(r), ":event", "submission.completed", "*", "").Replace(r.Path)
