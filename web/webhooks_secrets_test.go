@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"posthorn/internal/app"
+	"posthorn/internal/auth"
 	"posthorn/internal/posthorn"
 	"posthorn/internal/sitekit"
 	"posthorn/views/pages"
@@ -31,7 +32,7 @@ func startLogged(t *testing.T) (*sitekit.Site, *lockedBuffer) {
 	s := sitekit.Start(t, toLoopback...)
 	s.Stop()
 	log := &lockedBuffer{}
-	second, err := app.New(t.Context(), s.Config, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test")
+	second, err := app.New(t.Context(), s.Config, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test", app.WithPasswords(auth.NewWeakHasher()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,8 +46,8 @@ type App struct {
 
 // New opens the backend, makes the first owner where the configuration asks for one, and listens; it does not answer
 // yet. version is shown on the sign-in page. After an error nothing is left open.
-func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*App, error) {
-	backend, err := openBackend(ctx, cfg, log, metrics.New())
+func New(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, options ...Option) (*App, error) {
+	backend, err := openBackend(ctx, cfg, log, metrics.New(), options...)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,16 @@ type Backend struct {
 	webhookChanged func(posthorn.WebhookID)
 	// accounts is what Accounts are kept in.
 	accounts *postgres.Accounts
+	// passwords stretches the passwords of people.
+	passwords posthorn.PasswordHasher
+}
+
+// Option changes what a Backend is made of.
+type Option func(*Backend)
+
+// WithPasswords has passwords stretched by another hasher than Posthorn's own: tests sign in often.
+func WithPasswords(h posthorn.PasswordHasher) Option {
+	return func(b *Backend) { b.passwords = h }
 }
 
 // OpenBackend makes the missing secrets, starts or joins the private PostgreSQL where no DATABASE_URL is set, connects,
@@ -51,8 +61,8 @@ func OpenBackend(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Ba
 	return openBackend(ctx, cfg, log, nil)
 }
 
-func openBackend(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics.Metrics) (*Backend, error) {
-	b, err := connect(ctx, cfg, log, m)
+func openBackend(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics.Metrics, options ...Option) (*Backend, error) {
+	b, err := connect(ctx, cfg, log, m, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +73,7 @@ func openBackend(ctx context.Context, cfg *config.Config, log *slog.Logger, m *m
 }
 
 // connect opens the database as it is: doctor looks at it without changing it.
-func connect(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics.Metrics) (*Backend, error) {
+func connect(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics.Metrics, options ...Option) (*Backend, error) {
 	if err := cfg.EnsureSecrets(); err != nil {
 		return nil, err
 	}
@@ -71,7 +81,10 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metri
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{Config: cfg, Log: log, metrics: m}
+	b := &Backend{Config: cfg, Log: log, metrics: m, passwords: auth.NewHasher(hashings)}
+	for _, option := range options {
+		option(b)
+	}
 	if b.Box, err = secretbox.New(keys...); err != nil {
 		return nil, fmt.Errorf("use POSTHORN_SECRET_KEY: %w", err)
 	}
@@ -87,7 +100,7 @@ func connect(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metri
 	}
 	b.accounts = postgres.NewAccounts(b.DB)
 	b.Accounts = posthorn.NewAccounts(b.accounts, posthorn.AccountsConfig{
-		Passwords:     auth.NewHasher(hashings),
+		Passwords:     b.passwords,
 		CheckPassword: auth.CheckPassword,
 		NewAPIKey:     newAPIKey,
 		HashAPIKey:    hashAPIKey,

@@ -284,3 +284,23 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+func TestAWeakHashIsVerifiedAndMadeAnewByTheHasherOfTheProduct(t *testing.T) {
+	t.Parallel()
+	weak, strong := NewWeakHasher(), NewHasher(1)
+	hash, err := weak.Hash(t.Context(), "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []*Hasher{weak, strong} {
+		if ok, err := h.Verify(t.Context(), "correct horse", hash); !ok || err != nil {
+			t.Errorf("the password is %v, %v", ok, err)
+		}
+		if ok, err := h.Verify(t.Context(), "correct hors", hash); ok || err != nil {
+			t.Errorf("another password is %v, %v", ok, err)
+		}
+	}
+	if weak.NeedsRehash(hash) || !strong.NeedsRehash(hash) {
+		t.Error("a weak hash would stay")
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"posthorn/internal/app"
+	"posthorn/internal/auth"
 	"posthorn/internal/config"
 	"posthorn/internal/contract"
 	"posthorn/internal/posthorn"
@@ -69,7 +70,7 @@ func start(tb testing.TB, variables []string) *Site {
 		out = io.Discard // it may not be used while it fuzzes
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if s.App, err = app.New(tb.Context(), cfg, log, "test"); err != nil {
+	if s.App, err = app.New(tb.Context(), cfg, log, "test", app.WithPasswords(auth.NewWeakHasher())); err != nil {
 		tb.Fatal(err)
 	}
 	s.URL = "http://" + s.Addr()
