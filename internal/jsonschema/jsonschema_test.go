@@ -120,7 +120,7 @@ func TestSchemasThatExplodeAreGivenUp(t *testing.T) {
 			data := `{"a":1,"b":2,"n":` + strings.Repeat(`{"n":`, 60) + `1` + strings.Repeat(`}`, 60) + `}`
 			start := time.Now()
 			got := compile(t, schema).Violations(json.RawMessage(data), 20)
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute { // without a limit it is hours
 				t.Errorf("took %s", took)
 			}
 			if diff := cmp.Diff([]string{"The data takes too long to be compared with the schema"}, got); diff != "" {
@@ -143,7 +143,7 @@ func TestPatternsThatTakeLongAreGivenUp(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
 			got := compile(t, schema).Violations(json.RawMessage(`{"v":"`+text+`","`+text+`":1}`), 20)
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute { // without a limit it is hours
 				t.Errorf("took %s", took)
 			}
 			if diff := cmp.Diff([]string{"The data takes too long to be compared with the schema"}, got); diff != "" {
